@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Style that a machine can check: formatting, headers that compile alone, names, lengths, clang-tidy.
+# Usage: scripts/check_style.sh BUILD_FOLDER (for its compile_commands.json and generated headers)
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+build=${1:-build/release}
+bad=0
+complain() { echo "check_style: $*"; bad=1; }
+
+mapfile -t sources < <(find src include tests bench fuzz examples -name '*.[ch]' | sort)
+
+if command -v clang-format >/dev/null; then
+    unformatted=$(clang-format --dry-run "${sources[@]}" 2>&1 | sed -n 's/^\([^:]*\):[0-9].*warning.*/\1/p' | sort -u)
+    [ -n "$unformatted" ] && complain "run clang-format -i on:" $unformatted
+fi
+
+while IFS= read -r header; do
+    flags=(-std=c11 -Wall -Wextra -Werror -Isrc -Iinclude -Itests "-I$build/generated")
+    printf '#include "%s"\n' "${header#*/}" | clang "${flags[@]}" -fsyntax-only -x c - 2>/dev/null ||
+        complain "$header does not compile alone"
+done < <(find src include tests -name '*.h' | sort)
+printf '#include "qmtcnn/qmtcnn.h"\nint main() { return 0; }\n' | clang++ -std=c++11 -Wall -Wextra -Werror -Iinclude -fsyntax-only -x c++ - ||
+    complain "include/qmtcnn/qmtcnn.h does not compile as C++"
+
+long=$(wc -l "${sources[@]}" | awk '$2 != "total" && $1 > 600 {print $2 " (" $1 " lines)"}')
+[ -n "$long" ] && complain "files over 600 lines:" $long
+
+words=$(grep -nE 'TODO|FIXME|XXX|HACK' "${sources[@]}" || true)
+[ -n "$words" ] && complain "unfinished by its own word: $words"
+
+# A folder of the toolkit includes only those that stand before it.
+order=(base image config log quant data net train deploy evaluate report pipeline)
+for i in "${!order[@]}"; do
+    for j in "${!order[@]}"; do
+        if [ "$j" -gt "$i" ]; then
+            up=$(grep -rln "#include \"toolkit/${order[$j]}/" "src/toolkit/${order[$i]}" || true)
+            [ -n "$up" ] && complain "toolkit/${order[$i]} includes toolkit/${order[$j]}:" $up
+        fi
+    done
+done
+up=$(grep -rln '#include "toolkit/\|#include "cli/' src/runtime || true)
+[ -n "$up" ] && complain "the runtime includes the toolkit:" $up
+
+if command -v clang-tidy >/dev/null && [ -f "$build/compile_commands.json" ]; then
+    find src -name '*.c' | sort | xargs -P 2 -n 8 clang-tidy -p "$build" --quiet >"$build/tidy.log" 2>/dev/null
+    if grep -qE '(warning|error):' "$build/tidy.log"; then
+        grep -E '(warning|error):' "$build/tidy.log" | sort -u | head -n 30
+        complain "clang-tidy found the above (whole log: $build/tidy.log)"
+    fi
+fi
+exit $bad

@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# Installs what a build of qmtcnn needs (and, with --test or --all, what its tests need). Skips what is there.
+set -euo pipefail
+
+usage() {
+    cat <<'TEXT'
+Usage: scripts/setup_environment.sh [--test | --all]
+
+  (nothing)   compiler, CMake and the libraries that qmtcnn links: libjpeg-turbo, libpng, libyaml, jansson, matio,
+              Cairo, protobuf-c, xxHash
+  --test      the same and what scripts/test.sh needs: both compilers, sanitizers, cmocka, MPI, clang-format
+  --all       the same and what scripts/test.sh --all needs: Chromium, cross compilers, and a Python environment with
+              PyTorch, ONNX, ONNX Runtime, TensorBoard and facenet-pytorch in build/python (about 6 GB)
+TEXT
+}
+
+test_tools=no all_tools=no
+for argument in "$@"; do
+    case "$argument" in
+    --test) test_tools=yes ;;
+    --all) test_tools=yes all_tools=yes ;;
+    --help | -h) usage; exit 0 ;;
+    *) echo "setup_environment.sh: unknown option '$argument'" >&2; usage >&2; exit 2 ;;
+    esac
+done
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; elif command -v sudo >/dev/null; then sudo "$@"; else
+        echo "setup_environment.sh: run this as root, or install sudo, to install packages: $*" >&2
+        exit 1
+    fi
+}
+
+install_debian() {
+    local wanted=(clang ninja-build cmake pkg-config libc6-dev make libjpeg-dev libpng-dev libyaml-dev libjansson-dev
+        libmatio-dev libcairo2-dev libprotobuf-c-dev protobuf-c-compiler libxxhash-dev zlib1g-dev fonts-dejavu-core)
+    local missing=()
+    if [ $test_tools = yes ]; then
+        wanted+=(gcc g++ libclang-rt-dev libcmocka-dev libopenmpi-dev openmpi-bin clang-format clang-tidy libsimde-dev python3)
+    fi
+    if [ $all_tools = yes ]; then
+        wanted+=(chromium gcc-aarch64-linux-gnu qemu-user python3-venv)
+    fi
+    for package in "${wanted[@]}"; do
+        # The sanitizers' runtime carries clang's version in its name.
+        if [ "$package" = libclang-rt-dev ]; then
+            package="libclang-rt-$(clang -dumpversion 2>/dev/null | cut -d. -f1 || true)-dev"
+            [ "$package" = libclang-rt--dev ] && package=libclang-rt-14-dev
+        fi
+        dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+    done
+    if [ ${#missing[@]} -gt 0 ]; then
+        echo "installing: ${missing[*]}"
+        as_root apt-get update -qq
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    fi
+}
+
+install_fedora() {
+    as_root dnf install -y -q clang gcc ninja-build cmake pkgconf libjpeg-turbo-devel libpng-devel libyaml-devel \
+        jansson-devel matio-devel cairo-devel protobuf-c-devel protobuf-c-compiler xxhash-devel dejavu-sans-fonts
+    if [ $test_tools = yes ]; then
+        as_root dnf install -y -q libcmocka-devel openmpi-devel clang-tools-extra compiler-rt libasan libubsan python3
+    fi
+}
+
+install_macos() {
+    brew install cmake ninja pkg-config jpeg-turbo libpng libyaml jansson libmatio cairo protobuf-c xxhash
+    if [ $test_tools = yes ]; then brew install cmocka open-mpi clang-format llvm; fi
+}
+
+if command -v apt-get >/dev/null; then install_debian
+elif command -v dnf >/dev/null; then install_fedora
+elif command -v brew >/dev/null; then install_macos
+else
+    echo "setup_environment.sh: none of apt-get, dnf, brew is here. Install by hand: a C11 compiler, CMake, Ninja," >&2
+    echo "pkg-config, libjpeg-turbo, libpng, libyaml, jansson, matio, cairo, protobuf-c, xxHash (with headers)." >&2
+    exit 1
+fi
+
+if [ $all_tools = yes ]; then
+    folder="$(cd "$(dirname "$0")/.." && pwd)/build/python"
+    if [ ! -x "$folder/bin/python" ]; then python3 -m venv "$folder"; fi
+    "$folder/bin/pip" install -q numpy pillow scipy onnx onnxruntime tensorboard torch onnxscript opencv-python-headless
+    # facenet-pytorch pins an old torch that it doesn't need.
+    "$folder/bin/pip" install -q --no-deps facenet-pytorch torchvision
+    "$folder/bin/pip" install -q requests tqdm
+fi
+echo "setup_environment.sh: all there"

@@ -1,0 +1,49 @@
+/* The cascade: pyramid, P-Net, suppression, R-Net, suppression, O-Net, suppression, landmarks. */
+#ifndef QMT_DETECT_CASCADE_H
+#define QMT_DETECT_CASCADE_H
+
+#include "runtime/base/threads.h"
+#include "runtime/detect/box.h"
+#include "runtime/detect/resize.h"
+#include "runtime/kernels/network.h"
+
+/* How the cascade reaches networks. Ours is the first; ONNX Runtime or TensorRT can fill the same struct. Functions may
+ * be called from several threads at once with different `worker` numbers in [0, workers). */
+typedef struct qmt_backend {
+    void *state;
+    /* One pyramid level. The maps have out_height x out_width cells (stride 2, cell 12 pixels); `face` and `box` are
+     * as in qmt_outputs and hold room for them. */
+    qmtcnn_status (*run_pnet)(void *state, int worker, const qmt_pixels *level, float *face, float *box, qmtcnn_error *error);
+    /* Cells of P-Net's map for a level. */
+    bool (*pnet_size)(void *state, int height, int width, int *out_height, int *out_width);
+    /* `count` crops of 24 x 24 (net QMT_RNET) or 48 x 48 (QMT_ONET), uint8 RGB, packed. */
+    qmtcnn_status (*run_crops)(void *state, int worker, qmt_net_id net, const uint8_t *crops, int count, float *face,
+                               float *box, float *landmarks, qmtcnn_error *error);
+} qmt_backend;
+
+/* Fills `backend` with our runtime. networks[i] must outlive it. Free with qmt_backend_free(). */
+qmtcnn_status qmt_backend_create(const qmt_network *const networks[qmt_net_count], int workers, qmt_backend *backend, qmtcnn_error *error);
+void qmt_backend_free(qmt_backend *backend);
+
+typedef struct qmt_cascade qmt_cascade;
+
+/* `last`: run only up to this network (QMT_ONET for all), as mining and stage recall need it. */
+typedef struct qmt_cascade_options {
+    qmtcnn_options detect;
+    qmt_net_id last;
+} qmt_cascade_options;
+
+qmtcnn_status qmt_cascade_create(const qmt_backend *backend, qmt_pool *pool, qmt_cascade **cascade, qmtcnn_error *error);
+void qmt_cascade_free(qmt_cascade *cascade);
+size_t qmt_cascade_bytes(const qmt_cascade *cascade);
+
+/* Candidates of one picture, best first, after the last network's suppression: for P- and R-Net squared and regressed, the
+ * very boxes that the next network would get; for O-Net the final boxes with landmarks. They belong to the cascade until its next run. */
+qmtcnn_status qmt_cascade_run(qmt_cascade *cascade, const qmt_pixels *picture, const qmt_cascade_options *options,
+                              const qmt_candidate **candidates, size_t *count, qmtcnn_timing *timing, qmtcnn_error *error);
+
+/* Scales of the pyramid, largest first: 12 / min_face * scale_factor^k while the smaller side stays >= 12.
+ * Returns how many (at most 64). */
+int qmt_pyramid_scales(int width, int height, const qmtcnn_options *options, double scales[64]);
+
+#endif

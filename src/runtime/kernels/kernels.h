@@ -1,0 +1,58 @@
+/* runtime/kernels: arithmetic on pictures and feature maps. It owns the table of kernels, one a processor family, all
+ * of which give the same integers, and the plain C reference that each is checked against. INT8 means int8 buffers and int32 sums.
+ *
+ * Feature maps are H x W x C with C padded up to a multiple of qmt_channel_step (padding is zero), rows contiguous. */
+#ifndef QMT_KERNELS_H
+#define QMT_KERNELS_H
+
+#include "runtime/model/model.h"
+
+#include <stdint.h>
+
+enum { qmt_channel_step = 16 };
+
+/* C rounded up to the channel step. */
+int qmt_padded_channels(int channels);
+
+/* What follows the sums of an INT8 layer. */
+typedef struct qmt_strip {
+    const void *input;      /* int8 or float, the layer's input from its first needed row on */
+    int input_width;        /* pixels a row */
+    void *output;           /* int8 (multiplier set) or float, first row of this strip */
+    int output_width;       /* pixels a row, after the pool */
+    int output_rows;        /* rows to compute, after the pool */
+    int convolution_height; /* rows of convolution output that exist from the strip's first on: the pool's last window
+                               may be cut off by the border (ceil mode) */
+    void *scratch;          /* as many bytes as kernel->scratch_size() says, 64-byte aligned */
+} qmt_strip;
+
+/* A layer packed for one kernel table. */
+typedef struct qmt_packed_layer qmt_packed_layer;
+
+/* One implementation. A layer is packed once and then run on strips by any number of threads. */
+typedef struct qmt_kernels {
+    const char *name; /* "c", "avx2", ... */
+    /* Packs a layer. `output_scale`: the next layer's input scale, or 0 where the output stays FP32. `int8`: compute in
+     * INT8 (the layer must be quantized), else FP32 from its float weights. */
+    qmtcnn_status (*pack)(const qmt_layer *layer, bool int8, float output_scale, qmt_packed_layer **packed, qmtcnn_error *error);
+    void (*release)(qmt_packed_layer *packed);
+    size_t (*bytes)(const qmt_packed_layer *packed);
+    size_t (*scratch_size)(const qmt_packed_layer *packed, int input_width);
+    /* Convolution, activation, requantization and pool over a strip of rows. */
+    void (*run)(const qmt_packed_layer *packed, const qmt_strip *strip);
+    /* Pixels (uint8 RGB, 3 bytes each, rows `stride` apart) to the first layer's input: (p - 127.5) / 128 as float, or
+     * that over `scale` as int8 (scale 0: float). Writes padded channels. */
+    void (*normalize)(const uint8_t *pixels, ptrdiff_t stride, int width, int rows, float scale, void *output);
+} qmt_kernels;
+
+/* The plain C kernels: the reference for all others. */
+const qmt_kernels *qmt_kernels_c(void);
+/* The best for this processor, or the one called `name` (NULL: best). NULL where it is unknown or can't run here. */
+const qmt_kernels *qmt_kernels_select(const char *name);
+
+/* exp(x) and 1 / (1 + exp(-x)) with the same bits on every processor: plain IEEE operations, no libm.
+ * Relative error under 2e-7. */
+float qmt_exp(float x);
+float qmt_sigmoid(float x);
+
+#endif

@@ -1,0 +1,117 @@
+/* toolkit/net: networks that learn. It owns the tables of P-, R- and O-Net, their parameters, forward and backward passes
+ * in FP32 and with fake quantization, folding, and their part of a checkpoint.
+ *
+ * Training tensors are [group][C][H][W][16]: 16 samples side by side fill the SIMD lanes. A batch is a whole number of
+ * groups. Sums over a batch (gradients, statistics) go over groups in a fixed binary tree, so any number of threads and
+ * ranks gives the same bytes. */
+#ifndef QMT_NET_H
+#define QMT_NET_H
+
+#include "runtime/base/threads.h"
+#include "toolkit/base/ranks.h"
+#include "toolkit/base/safetensors.h"
+#include "toolkit/config/config.h"
+#include "toolkit/quant/quant.h"
+
+enum { qmt_lanes = 16, qmt_head_channels = 16, qmt_net_max_layers = 8 };
+
+/* convolution (no padding, stride 1) -> batch normalization or bias -> activation -> max pool (ceil mode). */
+typedef struct qmt_net_layer {
+    char name[16];
+    int in_channels, out_channels, kernel;
+    bool batch_norm;
+    qmt_activation activation;
+    int pool_kernel, pool_stride;      /* 0: none */
+    int in_side, conv_side, out_side;  /* in training */
+} qmt_net_layer;
+
+/* A network as a table. The last layer is the three heads side by side: channels 0-1 class logits, 2-5 box, 6-15 landmarks. */
+typedef struct qmt_net_table {
+    qmt_net_id id;
+    int side, layer_count;             /* trunk layers and the heads */
+    qmt_net_layer layers[qmt_net_max_layers];
+} qmt_net_table;
+
+/* The design's table with the given activation (ReLU or PReLU) and with or without batch normalization in the trunk's
+ * convolutions. Fully connected layers are convolutions over the whole map, with bias and no batch normalization. */
+qmt_net_table qmt_net_table_for(qmt_net_id id, qmt_activation activation, bool batch_norm);
+/* Multiply-adds of one sample: forward pass, and all that training does (forward, both gradients, none for the input's). */
+double qmt_net_forward_macs(const qmt_net_table *table);
+double qmt_net_training_macs(const qmt_net_table *table);
+
+typedef struct qmt_net qmt_net;
+
+/* A trainable array or a running value. Belongs to the net. */
+typedef struct qmt_parameter {
+    const char *name;   /* "conv1.weight", "conv1.bn.gamma", ... */
+    int dims;
+    size_t shape[4], count;
+    float *value;
+    float *gradient;    /* NULL for buffers (running mean and variance) */
+    bool decay;         /* takes part in weight decay (weights yes; bias, gamma, beta, slope no) */
+} qmt_parameter;
+
+/* Kaiming initialization (He and others, 2015; fan in) from `seed`. */
+qmtcnn_status qmt_net_create(const qmt_net_table *table, uint64_t seed, qmt_net **net, qmtcnn_error *error);
+void qmt_net_free(qmt_net *net);
+const qmt_net_table *qmt_net_get_table(const qmt_net *net);
+const qmt_parameter *qmt_net_parameters(qmt_net *net, int *count);
+
+typedef enum qmt_net_mode {
+    QMT_MODE_FP32,      /* no quantization */
+    QMT_MODE_CALIBRATE, /* FP32 arithmetic; observers of all tensors take histograms */
+    QMT_MODE_QAT        /* fake quantization of weights and activations */
+} qmt_net_mode;
+
+typedef struct qmt_net_state {
+    qmt_net_mode mode;
+    bool training;            /* batch statistics and gradients; false: running statistics, forward only */
+    bool observers_frozen;
+    bool batch_norm_frozen;   /* running statistics also in training, and not updated; gamma and beta still learn */
+    float batch_norm_momentum;
+    qmt_quantize_config quantize;
+} qmt_net_state;
+
+/* Memory for passes of up to `batch` samples (a multiple of 16) in this rank. */
+typedef struct qmt_pass qmt_pass;
+qmtcnn_status qmt_pass_create(const qmt_net *net, int batch, qmt_pool *pool, qmt_ranks *ranks, qmt_pass **pass, qmtcnn_error *error);
+void qmt_pass_free(qmt_pass *pass);
+size_t qmt_pass_bytes(const qmt_pass *pass);
+/* Where the input of group g goes: [3][side][side][16], normalized pixels. */
+float *qmt_pass_input(qmt_pass *pass, int group);
+/* After forward: [16 head channels][16 lanes] of group g. Before backward: the loss's gradient with respect to them goes to the second. */
+const float *qmt_pass_output(const qmt_pass *pass, int group);
+float *qmt_pass_output_gradient(qmt_pass *pass, int group);
+
+/* Forward over `groups` groups in this rank. Training: all ranks together, with the same number each (a power of two of ranks). A NaN
+ * or infinity is QMTCNN_ERROR_NUMERIC and names the layer. */
+qmtcnn_status qmt_net_forward(qmt_net *net, qmt_pass *pass, int groups, const qmt_net_state *state, qmtcnn_error *error);
+/* Gradients of all parameters (summed over the batch, all ranks) from the output gradients. After a training forward. */
+qmtcnn_status qmt_net_backward(qmt_net *net, qmt_pass *pass, int groups, const qmt_net_state *state, qmtcnn_error *error);
+
+/* What quantization does to each layer in the last QAT or calibrate pass: for logs. */
+typedef struct qmt_layer_quant_stats {
+    const char *name;
+    float input_range;      /* scale * 127 */
+    float input_saturation; /* share of input values clipped */
+    float weight_range;     /* largest over channels */
+    float dead_channels;    /* share of output channels that were 0 for the whole batch */
+} qmt_layer_quant_stats;
+int qmt_net_quant_stats(const qmt_net *net, const qmt_pass *pass, qmt_layer_quant_stats stats[qmt_net_max_layers]);
+
+/* Ends calibration: activation ranges from the histograms (percentile); QAT starts from them. */
+void qmt_net_finish_calibration(qmt_net *net, const qmt_quantize_config *quantize);
+
+/* The deployable network: batch normalization folded with the running statistics; INT8 with the observers' scales and
+ * per-channel weight scales (or per-tensor) unless `fp32`. Layers in quantize.keep_fp32 stay FP32. */
+qmtcnn_status qmt_net_to_model(const qmt_net *net, bool fp32, const qmt_quantize_config *quantize, qmt_model **model, qmtcnn_error *error);
+/* Takes weights from a model of the same shape (fine-tuning): folded weights become convolution weights with batch normalization at identity. */
+qmtcnn_status qmt_net_from_model(qmt_net *net, const qmt_model *model, qmtcnn_error *error);
+
+/* Parameters, running statistics and observers, under "net." in a checkpoint. */
+qmtcnn_status qmt_net_save(const qmt_net *net, qmt_tensors_writer *writer, qmtcnn_error *error);
+qmtcnn_status qmt_net_load(qmt_net *net, const qmt_tensors_file *file, qmtcnn_error *error);
+/* The table that a checkpoint was made with (from its metadata). */
+qmtcnn_status qmt_net_table_load(const qmt_tensors_file *file, qmt_net_table *table, qmtcnn_error *error);
+
+#endif
