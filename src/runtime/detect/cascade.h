@@ -21,9 +21,13 @@ typedef struct qmt_backend {
                                float *box, float *landmarks, qmtcnn_error *error);
 } qmt_backend;
 
-/* Fills `backend` with our runtime. networks[i] must outlive it. Free with qmt_backend_free(). */
+/* Fills `backend` with our runtime. networks[i] must outlive it; those after the `last` that
+ * is ever run may be NULL. Free with qmt_backend_free(). */
 qmtcnn_status qmt_backend_create(const qmt_network *const networks[qmt_net_count], int workers, qmt_backend *backend, qmtcnn_error *error);
+/* Only for a back-end that qmt_backend_create() made. */
 void qmt_backend_free(qmt_backend *backend);
+/* Bytes of its workspaces now. */
+size_t qmt_backend_bytes(const qmt_backend *backend);
 
 typedef struct qmt_cascade qmt_cascade;
 
@@ -42,8 +46,26 @@ size_t qmt_cascade_bytes(const qmt_cascade *cascade);
 qmtcnn_status qmt_cascade_run(qmt_cascade *cascade, const qmt_pixels *picture, const qmt_cascade_options *options,
                               const qmt_candidate **candidates, size_t *count, qmtcnn_timing *timing, qmtcnn_error *error);
 
-/* Scales of the pyramid, largest first: 12 / min_face * scale_factor^k while the smaller side stays >= 12.
- * Returns how many (at most 64). */
-int qmt_pyramid_scales(int width, int height, const qmtcnn_options *options, double scales[64]);
+enum { qmt_max_levels = 192 }; /* the finest steps (0.95) on the largest picture make 168 */
+
+/* Scales of the pyramid, largest first: 12 / min_face * scale_factor^k while the smaller side stays >= 12 and the level's
+ * faces are not far over max_face. Returns how many (at most qmt_max_levels). */
+int qmt_pyramid_scales(int width, int height, const qmtcnn_options *options, double scales[qmt_max_levels]);
+
+/* A part of a pyramid level that P-Net runs on at once: all of its width and some of its height. Parts overlap, so that each
+ * cell is computed once, from the same pixels as on the whole level. They bound the memory that a large picture takes, and
+ * spread over threads; how a picture is cut depends on nothing but its size and the options. */
+typedef struct qmt_tile {
+    int level;                     /* from 0, the largest */
+    int level_width, level_height; /* pixels */
+    int y, height;                 /* rows of the level */
+    int cell_row;                  /* of the level's map, the first here */
+    int cell_rows, cell_columns;
+} qmt_tile;
+
+/* All tiles of a picture, largest level first, from top to bottom. Fills *tiles as qmt_grow() does. Fails where P-Net's
+ * maps have another geometry than stride 2 and cell 12. */
+qmtcnn_status qmt_pyramid_tiles(const qmt_backend *backend, int width, int height, const qmtcnn_options *options,
+                                qmt_tile **tiles, size_t *capacity, size_t *count, qmtcnn_error *error);
 
 #endif

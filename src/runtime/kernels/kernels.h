@@ -1,7 +1,9 @@
 /* runtime/kernels: arithmetic on pictures and feature maps. It owns the table of kernels, one a processor family, all
- * of which give the same integers, and the plain C reference that each is checked against. INT8 means int8 buffers and int32 sums.
+ * of which give the same integers, and the plain C reference that each is checked against. INT8 means int8 buffers and
+ * int32 sums.
  *
- * Feature maps are H x W x C with C padded up to a multiple of qmt_channel_step (padding is zero), rows contiguous. */
+ * Feature maps are H x W x C, rows contiguous. C is padded to 4 where it is 4 or less (the picture), and up to a
+ * multiple of qmt_channel_step elsewhere. Padding may hold anything finite: its weights are zero. */
 #ifndef QMT_KERNELS_H
 #define QMT_KERNELS_H
 
@@ -11,14 +13,14 @@
 
 enum { qmt_channel_step = 16 };
 
-/* C rounded up to the channel step. */
+/* 4 for up to 4 channels, else C rounded up to the channel step. */
 int qmt_padded_channels(int channels);
 
-/* What follows the sums of an INT8 layer. */
+/* A strip of rows for a layer to compute. */
 typedef struct qmt_strip {
     const void *input;      /* int8 or float, the layer's input from its first needed row on */
     int input_width;        /* pixels a row */
-    void *output;           /* int8 (multiplier set) or float, first row of this strip */
+    void *output;           /* int8 (output scale set) or float, first row of this strip */
     int output_width;       /* pixels a row, after the pool */
     int output_rows;        /* rows to compute, after the pool */
     int convolution_height; /* rows of convolution output that exist from the strip's first on: the pool's last window
@@ -26,23 +28,39 @@ typedef struct qmt_strip {
     void *scratch;          /* as many bytes as kernel->scratch_size() says, 64-byte aligned */
 } qmt_strip;
 
+/* How a layer is to run. */
+typedef struct qmt_pack_options {
+    bool int8;          /* in INT8 (the layer must be quantized), else in FP32 from its float weights */
+    bool signed_input;  /* INT8: the input may be negative (the picture, or what a layer without ReLU made) */
+    float output_scale; /* the next layer's input scale, or 0 where the output stays FP32 */
+} qmt_pack_options;
+
+/* What each of a pixel's 256 values becomes: (p - 127.5) / 128 as float, or that over `scale` as int8. */
+typedef struct qmt_pixel_table {
+    float scale; /* 0: float */
+    float real[256];
+    int8_t quantized[256];
+} qmt_pixel_table;
+void qmt_pixel_table_init(qmt_pixel_table *table, float scale);
+
 /* A layer packed for one kernel table. */
 typedef struct qmt_packed_layer qmt_packed_layer;
 
 /* One implementation. A layer is packed once and then run on strips by any number of threads. */
 typedef struct qmt_kernels {
     const char *name; /* "c", "avx2", ... */
-    /* Packs a layer. `output_scale`: the next layer's input scale, or 0 where the output stays FP32. `int8`: compute in
-     * INT8 (the layer must be quantized), else FP32 from its float weights. */
-    qmtcnn_status (*pack)(const qmt_layer *layer, bool int8, float output_scale, qmt_packed_layer **packed, qmtcnn_error *error);
+    qmtcnn_status (*pack)(const qmt_layer *layer, const qmt_pack_options *options, qmt_packed_layer **packed,
+                          qmtcnn_error *error);
     void (*release)(qmt_packed_layer *packed);
     size_t (*bytes)(const qmt_packed_layer *packed);
+    /* Bytes of scratch for rows of `input_width` pixels (at least the kernel's width). */
     size_t (*scratch_size)(const qmt_packed_layer *packed, int input_width);
-    /* Convolution, activation, requantization and pool over a strip of rows. */
+    /* Convolution, activation, requantization and pool over a strip of rows. A result does not depend on how a map is
+     * cut into strips. */
     void (*run)(const qmt_packed_layer *packed, const qmt_strip *strip);
-    /* Pixels (uint8 RGB, 3 bytes each, rows `stride` apart) to the first layer's input: (p - 127.5) / 128 as float, or
-     * that over `scale` as int8 (scale 0: float). Writes padded channels. */
-    void (*normalize)(const uint8_t *pixels, ptrdiff_t stride, int width, int rows, float scale, void *output);
+    /* Pixels (uint8 RGB, 3 bytes each, rows `stride` apart) to the first layer's input, 4 channels a pixel. */
+    void (*normalize)(const qmt_pixel_table *table, const uint8_t *pixels, ptrdiff_t stride, int width, int rows,
+                      void *output);
 } qmt_kernels;
 
 /* The plain C kernels: the reference for all others. */

@@ -25,7 +25,11 @@ enum {
     qmt_max_layers = 32,
     qmt_max_channels = 4096,
     qmt_max_kernel = 64,
-    qmt_max_weights = 64 * 1024 * 1024 /* in one layer */
+    qmt_max_weights = 64 * 1024 * 1024, /* in one layer */
+    qmt_max_int8_taps = 65536,          /* weights of one INT8 output: their sum and the bias fit 32 bits */
+    qmt_max_pool = 16,
+    qmt_max_name = 256, /* bytes of a name, with its zero */
+    qmt_max_metadata = 256
 };
 
 /* y = pool(activation(convolution(x) + bias)). Stride 1, no padding; the pool rounds its output size up (ceil mode).
@@ -45,7 +49,7 @@ typedef struct qmt_layer {
     float input_scale;            /* > 0 for an INT8 layer, 0 otherwise */
     float *weight_scale;          /* [out], INT8 only */
     int8_t *weight_int8;          /* as weight, -127 .. 127 */
-    int32_t *bias_int32;          /* [out], round(bias / (input_scale * weight_scale)), saturated */
+    int32_t *bias_int32;          /* [out], round(bias / (input_scale * weight_scale)), saturated at +-2^30 */
 } qmt_layer;
 
 typedef enum qmt_head { QMT_HEAD_FACE = 0, QMT_HEAD_BOX = 1, QMT_HEAD_LANDMARKS = 2 } qmt_head;
@@ -55,8 +59,8 @@ typedef struct qmt_metadata {
     char *key, *value;
 } qmt_metadata;
 
-/* Heads: face has 2 channels (not a face, face: logits here, softmax in the ONNX file), box 4 (offsets of x1 y1 x2 y2 over the side),
- * landmarks 10 (x1 y1 x2 y2 .. x5 y5 as this project trains them; see `landmarks_planar`). */
+/* Heads: face has 2 channels (not a face, face: logits here, softmax in the ONNX file), box 4 (offsets of x1 y1 x2 y2
+ * over the side), landmarks 10 (x1 y1 x2 y2 .. x5 y5 as this project trains them; see `landmarks_planar`). */
 typedef struct qmt_model {
     qmt_net_id net;
     int input_height, input_width; /* 0: any (P-Net) */
@@ -64,16 +68,21 @@ typedef struct qmt_model {
     qmt_layer *layers;
     qmt_layer heads[qmt_head_count]; /* out_channels 0: the network has no such head */
     char *input_name;
-    char *output_names[qmt_head_count]; /* NULL where there is no head */
+    char *output_names[qmt_head_count]; /* read only where there is a head */
     bool landmarks_planar;              /* x1..x5 y1..y5, as the Caffe networks have them, instead of pairs */
     int metadata_count;
     qmt_metadata *metadata;
 } qmt_model;
 
+/* A model with the net's input size, empty layers, and the default names "input", "prob", "bbox" and "landmark". */
 qmtcnn_status qmt_model_create(qmt_net_id net, int layer_count, qmt_model **model, qmtcnn_error *error);
 void qmt_model_free(qmt_model *model);
 
-/* Sets the sizes of a layer and takes cleared arrays for weight, bias and (PReLU) slope. */
+/* Replaces a string of a model or layer by a copy of `text`. */
+qmtcnn_status qmt_set_string(char **string, const char *text, qmtcnn_error *error);
+
+/* Sets the sizes of a layer and takes cleared arrays for weight, bias and (PReLU) slope. *layer is overwritten without
+ * freeing what it held; no pool. On failure it is left cleared. */
 qmtcnn_status qmt_layer_init(qmt_layer *layer, const char *name, int in_channels, int out_channels, int kernel_height,
                              int kernel_width, qmt_activation activation, qmtcnn_error *error);
 void qmt_layer_clear(qmt_layer *layer);
@@ -89,14 +98,17 @@ qmtcnn_status qmt_model_set_metadata(qmt_model *model, const char *key, const ch
 /* NULL where there is no such key. */
 const char *qmt_model_metadata(const qmt_model *model, const char *key);
 
+/* Weights of one output channel. */
+size_t qmt_layer_taps(const qmt_layer *layer);
+
 /* Output size of a layer for an input size. false where the input is smaller than the kernel. */
 bool qmt_layer_output_size(const qmt_layer *layer, int in_height, int in_width, int *out_height, int *out_width);
 
 /* Checks that channels chain, arrays are there, values are finite and scales positive. Readers and writers call it. */
 qmtcnn_status qmt_model_check(const qmt_model *model, qmtcnn_error *error);
 
-/* Scale of a symmetric quantizer for values up to `maximum`: maximum / 127, not under the floor 1e-8 (so that a dead channel
- * makes no NaN). */
+/* Scale of a symmetric quantizer for values up to `maximum`: maximum / 127, not under the floor 1e-8 (so that a dead
+ * channel makes no NaN). */
 float qmt_scale_for(float maximum);
 /* saturate(round half to even(x / scale)) in [-127, 127]: divides, as ONNX QuantizeLinear does. */
 int8_t qmt_quantize_value(float x, float scale);

@@ -14,36 +14,36 @@ typedef struct qmt_run_config {
 } qmt_run_config;
 
 typedef struct qmt_data_config {
-    char dir[qmt_path_size];   /* WIDER layout; "" with synth.images > 0: synthetic faces */
-    int limit;                 /* first N pictures of each split, 0: all */
+    char dir[qmt_path_size];                      /* WIDER layout; "" with synth.images > 0: synthetic faces */
+    int limit;                                    /* first N pictures of each split, 0: all */
     char landmarks[qmt_max_lists][qmt_path_size]; /* further landmark lists (each: own form, CelebA, LFW/net) */
     int landmark_lists;
-    int min_face;              /* faces with a smaller side are marked invalid (ignored), pixels; default 10 */
+    int min_face; /* faces with a smaller side are marked invalid (ignored), pixels; default 10 */
 } qmt_data_config;
 
 typedef struct qmt_synth_config {
-    int images, val_images;    /* default 0, 0 */
-    int width, height;         /* default 640 x 480 */
-    int max_faces;             /* a picture; default 6 */
-    int min_face, max_face;    /* side, pixels; default 20, 240 */
+    int images, val_images; /* default 0, 0 */
+    int width, height;      /* default 640 x 480 */
+    int max_faces;          /* a picture; default 6 */
+    int min_face, max_face; /* side, pixels; default 20, 240 */
 } qmt_synth_config;
 
 /* The published recipe (design): one for each network. */
 typedef struct qmt_prepare_config {
-    int negatives_per_picture;    /* random ones; 50 */
-    int negatives_per_face;       /* that overlap a face; 5 */
-    int tries_per_face;           /* for positives and parts; 20 */
-    int landmarks_per_face;       /* crops of faces with landmarks; 10 */
-    int min_face;                 /* smallest face that makes samples, pixels; 20 */
-    float negative_iou, part_iou, positive_iou; /* 0.3, 0.4, 0.65 */
-    bool mine;                    /* run the networks before this one; pnet false, others true */
-    char mine_precision[8];       /* "int8" or "fp32"; default "fp32" */
-    float mine_thresholds[2];     /* P-Net's and R-Net's score to pass; 0.4, 0.3 */
-    int mine_min_face;            /* 20 */
+    int negatives_per_picture;                      /* random ones; 50 */
+    int negatives_per_face;                         /* that overlap a face; 5 */
+    int tries_per_face;                             /* for positives and parts; 20 */
+    int landmarks_per_face;                         /* crops of faces with landmarks; 10 */
+    int min_face;                                   /* smallest face that makes samples, pixels; 20 */
+    float negative_iou, part_iou, positive_iou;     /* 0.3, 0.4, 0.65 */
+    bool mine;                                      /* run the networks before this one; pnet false, others true */
+    char mine_precision[8];                         /* "int8" or "fp32"; default "fp32" */
+    float mine_thresholds[2];                       /* P-Net's and R-Net's score to pass; 0.4, 0.3 */
+    int mine_min_face;                              /* 20 */
     int mine_negatives, mine_positives, mine_parts; /* most a picture; 30, 20, 20 */
     int max_negatives, max_positives, max_parts, max_landmarks; /* in all, spread evenly; 0: no limit */
-    float recall_target;          /* warn when the network before keeps fewer labelled faces; rnet 0.97, onet 0.955 */
-    int shard_samples;            /* 8192 */
+    float recall_target; /* warn when the network before keeps fewer labelled faces; rnet 0.97, onet 0.955 */
+    int shard_samples;   /* 8192 */
 } qmt_prepare_config;
 
 /* Chance of each, 0 to 1, and its strength. */
@@ -65,73 +65,73 @@ typedef enum qmt_class_loss { QMT_CLASS_PLAIN, QMT_CLASS_OHEM, QMT_CLASS_FOCAL }
 typedef enum qmt_regression_loss { QMT_LOSS_MSE, QMT_LOSS_SMOOTH_L1 } qmt_regression_loss;
 
 typedef struct qmt_train_config {
-    int epochs;                /* in all, FP32 and QAT; default 10 */
-    int steps_per_epoch;       /* 0: as many as one pass over the scarcest-to-fill mix needs (samples / batch) */
-    int batch;                 /* a multiple of 16; pnet 512, rnet 512, onet 256 */
-    float ratio[4];            /* negative : positive : part : landmark; 3 1 1 2 */
-    qmt_optimizer_kind optimizer; /* adam */
-    float learning_rate;       /* 0.002 */
-    float momentum;            /* SGD; 0.9 */
-    float beta1, beta2;        /* Adam; 0.9, 0.999 */
-    float weight_decay;        /* decoupled for Adam; 0.0001 */
-    float gradient_clip;       /* largest norm of all gradients, 0: none; 5 */
-    qmt_schedule_kind schedule;/* cosine */
-    int warmup_steps;          /* 100 */
-    int step_epochs;           /* step schedule: every so many epochs ... 3 */
-    float step_factor;         /* ... times this; 0.1 */
-    qmt_class_loss class_loss; /* ohem */
-    float ohem_keep;           /* 0.7 */
+    int epochs;                     /* in all, FP32 and QAT; default 10 */
+    int steps_per_epoch;            /* 0: as many as one pass over the scarcest-to-fill mix needs (samples / batch) */
+    int batch;                      /* a multiple of 16; pnet 512, rnet 512, onet 256 */
+    float ratio[4];                 /* negative : positive : part : landmark; 3 1 1 2 */
+    qmt_optimizer_kind optimizer;   /* adam */
+    float learning_rate;            /* 0.002 */
+    float momentum;                 /* SGD; 0.9 */
+    float beta1, beta2;             /* Adam; 0.9, 0.999 */
+    float weight_decay;             /* decoupled for Adam; 0.0001 */
+    float gradient_clip;            /* largest norm of all gradients, 0: none; 5 */
+    qmt_schedule_kind schedule;     /* cosine */
+    int warmup_steps;               /* 100 */
+    int step_epochs;                /* step schedule: every so many epochs ... 3 */
+    float step_factor;              /* ... times this; 0.1 */
+    qmt_class_loss class_loss;      /* ohem */
+    float ohem_keep;                /* 0.7 */
     float focal_gamma, focal_alpha; /* 2, 0.25 */
-    qmt_regression_loss box_loss, landmark_loss; /* smooth_l1 (beta 0.1), mse */
+    qmt_regression_loss box_loss, landmark_loss;     /* smooth_l1 (beta 0.1), mse */
     float class_weight, box_weight, landmark_weight; /* P, R: 1 .5 .5; O: 1 .5 1 */
-    float holdout;             /* share of pictures whose samples only validate; 0.05 */
-    int keep_checkpoints;      /* newest so many stay; 3 */
-    int checkpoint_seconds;    /* also within an epoch; 120 */
-    int log_steps;             /* 50 */
-    qmt_activation activation; /* relu */
-    bool batch_norm;           /* true */
-    float batch_norm_momentum; /* 0.1: running = 0.9 running + 0.1 batch */
+    float holdout;                                   /* share of pictures whose samples only validate; 0.05 */
+    int keep_checkpoints;                            /* newest so many stay; 3 */
+    int checkpoint_seconds;                          /* also within an epoch; 120 */
+    int log_steps;                                   /* 50 */
+    qmt_activation activation;                       /* relu */
+    bool batch_norm;                                 /* true */
+    float batch_norm_momentum;                       /* 0.1: running = 0.9 running + 0.1 batch */
 } qmt_train_config;
 
 typedef enum qmt_observer_kind { QMT_OBSERVE_MINMAX, QMT_OBSERVE_AVERAGE, QMT_OBSERVE_HISTOGRAM } qmt_observer_kind;
 
 typedef struct qmt_quantize_config {
-    bool qat;                     /* true; false: stop after FP32 and calibrate only */
-    int start_epoch;              /* first QAT epoch, counted from 0; -1: 70 % of the epochs */
-    int freeze_observers_epoch;   /* -1: 85 % */
-    int freeze_batch_norm_epoch;  /* -1: 85 % */
-    float learning_rate_factor;   /* QAT starts at learning_rate times this and falls as the schedule says; 0.1 */
-    int calibration_batches;      /* 64 */
-    qmt_observer_kind activation_observer; /* average */
-    qmt_observer_kind calibration_observer;/* histogram, for PTQ and to start QAT from */
-    float percentile;             /* histogram: 99.99 */
-    float observer_momentum;      /* average: 0.01 */
-    bool per_channel;             /* weights; true */
-    char keep_fp32[256];          /* comma-separated layers that stay FP32, such as "pnet/conv1" */
+    bool qat;                    /* true; false: stop after FP32 and calibrate only */
+    int start_epoch;             /* first QAT epoch, counted from 0; -1: 70 % of the epochs */
+    int freeze_observers_epoch;  /* -1: 85 % */
+    int freeze_batch_norm_epoch; /* -1: 85 % */
+    float learning_rate_factor;  /* QAT starts at learning_rate times this and falls as the schedule says; 0.1 */
+    int calibration_batches;     /* 64 */
+    qmt_observer_kind activation_observer;  /* average */
+    qmt_observer_kind calibration_observer; /* histogram, for PTQ and to start QAT from */
+    float percentile;                       /* histogram: 99.99 */
+    float observer_momentum;                /* average: 0.01 */
+    bool per_channel;                       /* weights; true */
+    char keep_fp32[256];                    /* comma-separated layers that stay FP32, such as "pnet/conv1" */
 } qmt_quantize_config;
 
 typedef struct qmt_export_config {
-    int opset;             /* 13 */
-    char profile[64];      /* "upright" (our names) or "caffe" (Caffe's names); */
-    char target[32];       /* "tensorrt" */
-    int max_batch;         /* of R- and O-Net in the TensorRT profiles; 256 */
+    int opset;                 /* 13 */
+    char profile[64];          /* "upright" (our names) or "caffe" (Caffe's names); */
+    char target[32];           /* "tensorrt" */
+    int max_batch;             /* of R- and O-Net in the TensorRT profiles; 256 */
     int max_width, max_height; /* of the P-Net's pyramid in the TensorRT profiles; 1920, 1080 */
 } qmt_export_config;
 
 typedef struct qmt_detect_config {
-    int min_face, max_face;    /* 20, 0 */
-    float scale_factor;        /* 0.709 */
-    float thresholds[3];       /* .6 .7 .7 */
-    float nms[4];              /* .5 .7 .7 .7 */
-    int max_proposals;         /* 10000 */
+    int min_face, max_face; /* 20, 0 */
+    float scale_factor;     /* 0.709 */
+    float thresholds[3];    /* .6 .7 .7 */
+    float nms[4];           /* .5 .7 .7 .7 */
+    int max_proposals;      /* 10000 */
 } qmt_detect_config;
 
 typedef struct qmt_evaluate_config {
-    float iou;               /* 0.5 */
-    int min_face;            /* smaller labelled faces count neither way; 20 */
-    float thresholds[3];     /* for the whole curve; .3 .3 .1 */
-    float min_retention;     /* validate: INT8 accuracy over FP32; 0.95 */
-    int bootstrap;           /* resamplings; 1000 */
+    float iou;           /* 0.5 */
+    int min_face;        /* smaller labelled faces count neither way; 20 */
+    float thresholds[3]; /* for the whole curve; .3 .3 .1 */
+    float min_retention; /* validate: INT8 accuracy over FP32; 0.95 */
+    int bootstrap;       /* resamplings; 1000 */
 } qmt_evaluate_config;
 
 typedef struct qmt_config {
@@ -140,7 +140,7 @@ typedef struct qmt_config {
     qmt_synth_config synth;
     qmt_prepare_config prepare[qmt_net_count]; /* YAML `prepare:` sets all three, `prepare: {pnet: ...}` one */
     qmt_augment_config augment;
-    qmt_train_config train[qmt_net_count];     /* likewise */
+    qmt_train_config train[qmt_net_count]; /* likewise */
     qmt_quantize_config quantize;
     qmt_export_config export;
     qmt_detect_config detect;
@@ -148,10 +148,14 @@ typedef struct qmt_config {
 } qmt_config;
 
 void qmt_config_default(qmt_config *config);
-/* Reads a YAML file over what `config` holds. Unknown keys, wrong types and values out of range are errors that name file, line,
- * column and the nearest valid key. */
+/* Reads a YAML file over what `config` holds. Unknown keys, wrong types and values out of range are errors that name
+ * file, line, column and the nearest valid key; then `config` stays as it was. */
 qmtcnn_status qmt_config_read(const char *path, qmt_config *config, qmtcnn_error *error);
-/* Sets one value by its dotted key: "train.epochs" (all networks) or "train.pnet.epochs". Hyphens count as underscores. */
+/* The same from memory; `name` stands for the file in messages. */
+qmtcnn_status qmt_config_parse(const void *data, size_t size, const char *name, qmt_config *config,
+                               qmtcnn_error *error);
+/* Sets one value by its dotted key: "train.epochs" (all networks) or "train.pnet.epochs". Hyphens count as underscores.
+ * Lists are separated by commas: "3,1,1,2". */
 qmtcnn_status qmt_config_set(qmt_config *config, const char *key, const char *value, qmtcnn_error *error);
 /* Does a dotted key exist? */
 bool qmt_config_has(const char *key);

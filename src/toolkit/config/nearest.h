@@ -4,8 +4,8 @@
 
 #include <stdbool.h>
 
-/* Insertions, deletions, replacements and swaps of neighbors that turn `a` into `b`; hyphens equal underscores, and letters'
- * case counts. Only the first 63 characters are looked at. */
+/* Insertions, deletions, replacements and swaps of neighbors that turn `a` into `b`; hyphens equal underscores, and
+ * letters' case counts. Only the first 63 characters are looked at. */
 int qmt_edit_distance(const char *a, const char *b);
 
 /* A search for the candidate nearest to a word. Start with qmt_nearest_start(). */

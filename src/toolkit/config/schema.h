@@ -20,8 +20,8 @@ typedef enum qmt_setting_type {
 typedef struct qmt_setting {
     const char *section, *name;
     qmt_setting_type type;
-    size_t offset;  /* in qmt_config; for per-network settings that of P-Net */
-    size_t stride;  /* from one network to the next; 0: not per network */
+    size_t offset; /* in qmt_config; for per-network settings that of P-Net */
+    size_t stride; /* from one network to the next; 0: not per network */
     size_t count;
     double low, high;
     const char *choices;  /* "a|b|c" */
@@ -39,8 +39,8 @@ bool qmt_same_key(const char *a, const char *b);
 /* The network of that name, or -1. */
 int qmt_find_net(const char *name);
 
-/* One value from text, over what `config` holds. `net` -1: all networks. `key` is for messages, which name no place: "'train.epochs':
- * expected ...". Lists are given as items. */
+/* One value from text, over what `config` holds. `net` -1: all networks. `key` is for messages, which name no place:
+ * "'train.epochs': expected ...". Lists are given as items. */
 qmtcnn_status qmt_setting_parse(const qmt_setting *setting, qmt_config *config, int net, const char *key,
                                 const char *const *items, size_t count, qmtcnn_error *error);
 /* Appends a network's value (0 where not per network) as YAML. */

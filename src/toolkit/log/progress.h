@@ -9,7 +9,8 @@
 void qmt_log_info(const char *format, ...) QMT_PRINTF(1, 2);
 void qmt_log_warning(const char *format, ...) QMT_PRINTF(1, 2);
 
-/* A bar with rate and time left on a terminal; elsewhere a plain line at most every 10 seconds. Calls may come from any thread. */
+/* A bar with rate and time left on a terminal; elsewhere a plain line at most every 10 seconds. Calls may come from any
+ * thread. */
 typedef struct qmt_progress qmt_progress;
 /* `total` 0: unknown. `unit`: "pictures". Never NULL unless out of memory, and all calls take NULL. */
 qmt_progress *qmt_progress_start(const char *title, const char *unit, double total);

@@ -9,23 +9,35 @@ enum { qmt_histogram_bins = 2048 };
 
 /* Watches the largest absolute value of one tensor. A plain value: it is saved in checkpoints as it is. */
 typedef struct qmt_observer {
-    float maximum;      /* the range so far: min-max keeps the largest, average a moving average */
-    float histogram_limit; /* upper edge of the histogram, grows by doubling (bins are merged) */
+    float maximum;         /* the range so far: min-max keeps the largest, average a moving average */
+    float histogram_limit; /* upper edge of the histogram: 0, or the least power of two that no value has passed */
     uint64_t histogram[qmt_histogram_bins];
-    int64_t batches;    /* seen so far */
+    int64_t batches; /* seen so far */
 } qmt_observer;
 
-/* One batch's summary, made by each group of 16 samples on its own and merged in any order (all are exact). */
 void qmt_observer_reset(qmt_observer *observer);
-/* Takes in a batch whose largest absolute value is `batch_maximum`. */
+
+/* Takes in a batch whose largest absolute value is `batch_maximum` (finite, >= 0). The first batch sets the range; then
+ * average moves it by `momentum` of the way, and min-max and histogram keep the largest. */
 void qmt_observe_range(qmt_observer *observer, qmt_observer_kind kind, float momentum, float batch_maximum);
-/* Adds values to the histogram. */
+
+/* Adds values to the histogram. Edges are powers of two, so that bins merge exactly when it grows: the histogram of
+ * many values is the same in whatever order and portions they come. */
 void qmt_observe_values(qmt_observer *observer, const float *values, size_t count);
-/* The range that a kind of observer has come to; `percentile` for histograms. Never under a floor. */
+
+/* The same in two steps, for counting in parallel: make room for values up to `maximum`, then count values into bins
+ * of one's own, to be added to observer->histogram. No value may pass the limit. */
+void qmt_observer_make_room(qmt_observer *observer, float maximum);
+void qmt_count_values(float limit, const float *values, size_t count, uint64_t bins[qmt_histogram_bins]);
+
+/* The range that a kind of observer has come to. Histogram: the upper edge of the first bin with at least `percentile`
+ * % of all values in it and the bins below, but not more than the largest value seen. Never under the range of the
+ * floor of qmt_scale_for(). */
 float qmt_observer_range(const qmt_observer *observer, qmt_observer_kind kind, float percentile);
 
-/* y = scale * clamp(round_half_even(x / scale), -127, 127), and passes[i] = 1 where x was inside the range (the
- * straight-through estimator's mask: 0 where it was clipped). Returns how many were clipped. `passes` may be NULL; x and y may be the same. */
+/* y = scale * clamp(round_half_even(x / scale), -127, 127), and passes[i] = 1 where the rounded value was inside the
+ * range (the straight-through estimator's mask: 0 where it was clipped). Returns how many were clipped. `passes` may be
+ * NULL; x and y may be the same. `scale` > 0; x may be infinite (clipped) but no NaN. */
 size_t qmt_fake_quantize(const float *x, float *y, uint8_t *passes, size_t count, float scale);
 
 #endif

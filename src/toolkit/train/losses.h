@@ -34,9 +34,9 @@ qmtcnn_status qmt_losses_create(const qmt_train_config *config, int groups, qmt_
                                 qmtcnn_error *error);
 void qmt_losses_free(qmt_losses *losses);
 
-/* outputs[g] and gradients[g] are [16 head channels][16 lanes] of this rank's group g, labels are [groups * 16]. Fills all
- * gradients (0 where a sample has no say). All ranks together; all get the same values. A loss that is NaN or infinite is
- * QMTCNN_ERROR_NUMERIC. */
+/* outputs[g] and gradients[g] are [16 head channels][16 lanes] of this rank's group g, labels are [groups * 16]. Fills
+ * all gradients (0 where a sample has no say). All ranks together; all get the same values. A loss that is NaN or
+ * infinite is QMTCNN_ERROR_NUMERIC. */
 qmtcnn_status qmt_losses_compute(qmt_losses *losses, const qmt_label *labels, const float *const *outputs,
                                  float *const *gradients, qmt_loss_values *values, qmtcnn_error *error);
 

@@ -1,0 +1,179 @@
+#include "runtime/kernels/packed.h"
+
+#include <math.h>
+#include <string.h>
+
+int qmt_padded_channels(int channels)
+{
+    return channels <= 4 ? 4 : (channels + qmt_channel_step - 1) / qmt_channel_step * qmt_channel_step;
+}
+
+void qmt_packed_release(qmt_packed_layer *packed)
+{
+    if (!packed)
+        return;
+    qmt_free(packed->negative_factor);
+    qmt_free(packed->factor);
+    qmt_free(packed->bias_int32);
+    qmt_free(packed->slope);
+    qmt_free(packed->bias);
+    qmt_free(packed->weight);
+    qmt_free(packed);
+}
+
+/* FP32: bias, and slope (0 for ReLU, 1 for none), so that one rule serves all: x > 0 ? x : x * slope. */
+static void fill_real(qmt_packed_layer *packed, const qmt_layer *layer)
+{
+    for (int c = 0; c < layer->out_channels; c++) {
+        packed->bias[c] = layer->bias[c];
+        packed->slope[c] = layer->slope ? layer->slope[c] : layer->activation == QMT_ACTIVATION_NONE ? 1.0f : 0.0f;
+    }
+}
+
+static qmtcnn_status fill_int8(qmt_packed_layer *packed, const qmt_layer *layer, qmtcnn_error *error)
+{
+    for (int c = 0; c < layer->out_channels; c++) {
+        float factor = layer->input_scale * layer->weight_scale[c];
+        if (packed->output_scale > 0)
+            factor /= packed->output_scale;
+        float negative = layer->activation == QMT_ACTIVATION_RELU    ? 0.0f
+                         : layer->activation == QMT_ACTIVATION_PRELU ? factor * layer->slope[c]
+                                                                     : factor;
+        if (!isfinite(factor) || !isfinite(negative))
+            return qmt_fail(error, QMTCNN_ERROR_NUMERIC, "layer %s: the scales of channel %d give no finite factor",
+                            layer->name, c);
+        packed->bias_int32[c] = layer->bias_int32[c];
+        packed->factor[c] = factor;
+        packed->negative_factor[c] = negative;
+    }
+    return QMTCNN_OK;
+}
+
+qmtcnn_status qmt_packed_create(const qmt_layer *layer, const qmt_pack_options *options, size_t weight_bytes,
+                                qmt_packed_layer **result, qmtcnn_error *error)
+{
+    *result = NULL;
+    if (options->int8 && !layer->weight_int8)
+        return qmt_fail(error, QMTCNN_ERROR_ARGUMENT, "layer %s is not quantized", layer->name);
+    qmt_packed_layer *packed = qmt_alloc_zero(1, sizeof *packed);
+    if (!packed)
+        return qmt_fail_memory(error, sizeof *packed, layer->name);
+    *packed = (qmt_packed_layer){.in_channels = layer->in_channels,
+                                 .in_padded = qmt_padded_channels(layer->in_channels),
+                                 .out_channels = layer->out_channels,
+                                 .out_padded = (int)(layer->out_channels + qmt_channel_step - 1) / qmt_channel_step *
+                                               qmt_channel_step,
+                                 .kernel_height = layer->kernel_height,
+                                 .kernel_width = layer->kernel_width,
+                                 .pool_kernel = layer->pool_kernel,
+                                 .pool_stride = layer->pool_stride,
+                                 .activation = layer->activation,
+                                 .int8 = options->int8,
+                                 .signed_input = options->signed_input,
+                                 .output_scale = options->output_scale,
+                                 .weight_bytes = weight_bytes};
+    size_t padded = (size_t)packed->out_padded;
+    bool complete = (packed->weight = qmt_alloc_zero(weight_bytes, 1)) != NULL;
+    if (options->int8)
+        complete = complete && (packed->bias_int32 = qmt_alloc_zero(padded, sizeof(int32_t))) &&
+                   (packed->factor = qmt_alloc_zero(padded, sizeof(float))) &&
+                   (packed->negative_factor = qmt_alloc_zero(padded, sizeof(float)));
+    else
+        complete = complete && (packed->bias = qmt_alloc_zero(padded, sizeof(float))) &&
+                   (packed->slope = qmt_alloc_zero(padded, sizeof(float)));
+    qmtcnn_status status = QMTCNN_OK;
+    if (!complete)
+        status = qmt_fail_memory(error, weight_bytes, layer->name);
+    else if (options->int8)
+        status = fill_int8(packed, layer, error);
+    else
+        fill_real(packed, layer);
+    if (status != QMTCNN_OK) {
+        qmt_packed_release(packed);
+        return status;
+    }
+    *result = packed;
+    return QMTCNN_OK;
+}
+
+size_t qmt_packed_bytes(const qmt_packed_layer *packed)
+{
+    size_t arrays = packed->int8 ? 3 : 2; /* over output channels, 4 bytes a value */
+    return sizeof *packed + packed->weight_bytes + arrays * (size_t)packed->out_padded * sizeof(float);
+}
+
+size_t qmt_packed_output_pixel(const qmt_packed_layer *packed)
+{
+    return (size_t)packed->out_padded * (packed->output_scale > 0 ? sizeof(int8_t) : sizeof(float));
+}
+
+size_t qmt_packed_input_pixel(const qmt_packed_layer *packed)
+{
+    return (size_t)packed->in_padded * (packed->int8 ? sizeof(int8_t) : sizeof(float));
+}
+
+size_t qmt_packed_scratch_size(const qmt_packed_layer *packed, int input_width)
+{
+    if (packed->pool_kernel == 0)
+        return 0;
+    return (size_t)packed->pool_kernel * (size_t)(input_width - packed->kernel_width + 1) *
+           qmt_packed_output_pixel(packed);
+}
+
+void qmt_run_strip(const qmt_packed_layer *packed, const qmt_strip *strip, qmt_convolve_row convolve, qmt_pool_row pool)
+{
+    int width = strip->input_width - packed->kernel_width + 1;
+    size_t input_row = (size_t)strip->input_width * qmt_packed_input_pixel(packed);
+    size_t output_row = (size_t)strip->output_width * qmt_packed_output_pixel(packed);
+    size_t ring_row = (size_t)width * qmt_packed_output_pixel(packed);
+    const char *input = strip->input;
+    char *output = strip->output, *ring = strip->scratch;
+    int done = 0; /* rows of convolution output */
+    for (int y = 0; y < strip->output_rows; y++, output += output_row) {
+        if (packed->pool_kernel == 0) {
+            convolve(packed, input + (size_t)y * input_row, strip->input_width, output, width);
+            continue;
+        }
+        int first = y * packed->pool_stride, end = first + packed->pool_kernel;
+        if (end > strip->convolution_height)
+            end = strip->convolution_height;
+        for (; done < end; done++)
+            convolve(packed, input + (size_t)done * input_row, strip->input_width,
+                     ring + (size_t)(done % packed->pool_kernel) * ring_row, width);
+        const void *rows[qmt_max_pool];
+        for (int i = first; i < end; i++)
+            rows[i - first] = ring + (size_t)(i % packed->pool_kernel) * ring_row;
+        pool(packed, rows, end - first, width, output, strip->output_width);
+    }
+}
+
+void qmt_pixel_table_init(qmt_pixel_table *table, float scale)
+{
+    table->scale = scale;
+    for (int p = 0; p < 256; p++) {
+        table->real[p] = ((float)p - 127.5f) / 128.0f;
+        table->quantized[p] = scale > 0 ? qmt_quantize_value(table->real[p], scale) : 0;
+    }
+}
+
+void qmt_normalize(const qmt_pixel_table *table, const uint8_t *pixels, ptrdiff_t stride, int width, int rows,
+                   void *output)
+{
+    float *real = output;
+    int8_t *quantized = output;
+    for (int y = 0; y < rows; y++) {
+        const uint8_t *pixel = pixels + y * stride;
+        if (table->scale > 0)
+            for (int x = 0; x < width; x++, pixel += 3, quantized += 4) {
+                for (int c = 0; c < 3; c++)
+                    quantized[c] = table->quantized[pixel[c]];
+                quantized[3] = 0;
+            }
+        else
+            for (int x = 0; x < width; x++, pixel += 3, real += 4) {
+                for (int c = 0; c < 3; c++)
+                    real[c] = table->real[pixel[c]];
+                real[3] = 0;
+            }
+    }
+}

@@ -1,0 +1,59 @@
+/* What the kernel tables share: a packed layer, and the parts of packing and running that are the same in all. Private
+ * to runtime/kernels. */
+#ifndef QMT_PACKED_H
+#define QMT_PACKED_H
+
+#include "runtime/kernels/kernels.h"
+
+/* Arrays over output channels are padded to out_padded with zeros. */
+struct qmt_packed_layer {
+    int in_channels, in_padded, out_channels, out_padded;
+    int kernel_height, kernel_width;
+    int pool_kernel, pool_stride; /* 0: none */
+    qmt_activation activation;
+    bool int8, signed_input;
+    float output_scale; /* 0: FP32 output */
+    void *weight;       /* as the table likes it */
+    size_t weight_bytes;
+    float *bias;            /* FP32 */
+    float *slope;           /* PReLU in FP32 */
+    int32_t *bias_int32;    /* INT8 */
+    float *factor;          /* INT8: a sum times this is the output, real or in steps of output_scale */
+    float *negative_factor; /* INT8: the same for negative sums: 0 (ReLU), factor (none), factor * slope (PReLU) */
+};
+
+/* A packed layer with everything but its weights, for which `weight_bytes` are taken and cleared. */
+qmtcnn_status qmt_packed_create(const qmt_layer *layer, const qmt_pack_options *options, size_t weight_bytes,
+                                qmt_packed_layer **packed, qmtcnn_error *error);
+void qmt_packed_release(qmt_packed_layer *packed);
+size_t qmt_packed_bytes(const qmt_packed_layer *packed);
+
+/* Bytes of an output pixel, and of an input pixel. */
+size_t qmt_packed_output_pixel(const qmt_packed_layer *packed);
+size_t qmt_packed_input_pixel(const qmt_packed_layer *packed);
+
+/* Rows of convolution output that the pool needs at a time. */
+size_t qmt_packed_scratch_size(const qmt_packed_layer *packed, int input_width);
+
+/* Computes one row of `width` pixels of convolution output, activated and requantized. */
+typedef void (*qmt_convolve_row)(const qmt_packed_layer *packed, const void *input, int input_width, void *output,
+                                 int width);
+/* The largest of `rows` x `pool_kernel` pixels, for every output pixel. rows[i] are `width` pixels wide. */
+typedef void (*qmt_pool_row)(const qmt_packed_layer *packed, const void *const *rows, int row_count, int width,
+                             void *output, int output_width);
+
+/* Walks a strip: each row of convolution output once, in a ring of pool_kernel rows, and the pool after it. */
+void qmt_run_strip(const qmt_packed_layer *packed, const qmt_strip *strip, qmt_convolve_row convolve,
+                   qmt_pool_row pool);
+
+/* The plain C pool, for tables without one of their own. */
+void qmt_pool_row_c(const qmt_packed_layer *packed, const void *const *rows, int row_count, int width, void *output,
+                    int output_width);
+
+/* Tables of single processor families; which are built, the build file says. */
+const qmt_kernels *qmt_kernels_avx2(void);
+
+void qmt_normalize(const qmt_pixel_table *table, const uint8_t *pixels, ptrdiff_t stride, int width, int rows,
+                   void *output);
+
+#endif

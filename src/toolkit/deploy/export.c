@@ -1,0 +1,226 @@
+/* Checkpoints to ONNX files. */
+#include "toolkit/base/file.h"
+#include "toolkit/base/safetensors.h"
+#include "toolkit/config/text.h"
+#include "toolkit/deploy/deploy.h"
+#include "toolkit/deploy/profile.h"
+#include "toolkit/log/progress.h"
+#include "toolkit/net/net.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *variant_name(qmt_variant variant)
+{
+    switch (variant) {
+    case QMT_VARIANT_FP32: return "fp32";
+    case QMT_VARIANT_PTQ: return "ptq";
+    case QMT_VARIANT_QAT: return "qat";
+    }
+    return "?";
+}
+
+/* One network on its way out. */
+struct exporting {
+    const qmt_config *config;
+    const qmt_profile *profile;
+    qmt_variant variant;
+    const qmt_tensors_file *checkpoint;
+    qmt_model *model;
+    qmtcnn_status status; /* the first failure; later calls do nothing */
+    qmtcnn_error *error;
+};
+
+static void note(struct exporting *exporting, const char *key, const char *value)
+{
+    if (exporting->status == QMTCNN_OK && value)
+        exporting->status = qmt_model_set_metadata(exporting->model, key, value, exporting->error);
+}
+
+static void note_format(struct exporting *exporting, const char *key, const char *format, ...) QMT_PRINTF(3, 4);
+
+static void note_format(struct exporting *exporting, const char *key, const char *format, ...)
+{
+    char text[128];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    note(exporting, key, text);
+}
+
+/* What a program needs to use the network without having read our documents. */
+static void note_use(struct exporting *exporting)
+{
+    const qmt_model *model = exporting->model;
+    note(exporting, "qmtcnn.net", qmt_net_name(model->net));
+    note(exporting, "qmtcnn.version", qmtcnn_version());
+    note(exporting, "qmtcnn.variant", variant_name(exporting->variant));
+    note(exporting, "qmtcnn.profile", exporting->profile->name);
+    note_format(exporting, "qmtcnn.opset", "%d", exporting->config->export.opset);
+    note_format(exporting, "qmtcnn.threshold", "%.6f", (double)exporting->config->detect.thresholds[model->net]);
+    note(exporting, "qmtcnn.input.layout", "NCHW");
+    note(exporting, "qmtcnn.input.color", "RGB");
+    note(exporting, "qmtcnn.input.mean", "127.5");
+    note(exporting, "qmtcnn.input.scale", "0.0078125");
+    note(exporting, "qmtcnn.input.normalization", "(pixel - 127.5) / 128");
+    note_format(exporting, "qmtcnn.input.side", "%d", qmt_net_side(model->net));
+    note(exporting, "qmtcnn.box", "offsets of x1 y1 x2 y2 from the corners of the input, over its side");
+    note(exporting, "qmtcnn.landmarks", model->landmarks_planar ? "planar" : "pairs");
+    if (model->net == QMT_PNET) {
+        note(exporting, "qmtcnn.cell", "12");
+        note(exporting, "qmtcnn.stride", "2");
+    }
+}
+
+/* "conv1 0.00790513, conv2 ...": the scale of each layer's input. */
+static void note_scales(struct exporting *exporting)
+{
+    const qmt_model *model = exporting->model;
+    qmt_text text = {0};
+    for (int i = 0; i < model->layer_count + qmt_head_count; i++) {
+        const qmt_layer *layer = i < model->layer_count ? &model->layers[i] : &model->heads[i - model->layer_count];
+        if (layer->weight_int8)
+            qmt_text_add(&text, "%s%s %.9g", text.size ? ", " : "", layer->name, (double)layer->input_scale);
+    }
+    bool any = text.size > 0;
+    char *scales = qmt_text_take(&text);
+    if (!scales && exporting->status == QMTCNN_OK)
+        exporting->status = qmt_fail_memory(exporting->error, 1024, "scales");
+    if (any)
+        note(exporting, "qmtcnn.scales", scales);
+    qmt_free(scales);
+}
+
+/* Where the weights come from: all of the checkpoint's "train.*", and the settings that people ask for first by
+ * themselves. */
+static void note_training(struct exporting *exporting)
+{
+    static const char *const copied[] = {"phase",           "epoch",   "step",   "validation.fp32",
+                                         "validation.int8", "samples", "config", "manifest"};
+    enum { longest = 64 * 1024 };
+    for (size_t i = 0; i < sizeof copied / sizeof copied[0]; i++) {
+        char from[64], to[64];
+        snprintf(from, sizeof from, "train.%s", copied[i]);
+        snprintf(to, sizeof to, "qmtcnn.train.%s", copied[i]);
+        const char *value = qmt_tensors_metadata(exporting->checkpoint, from);
+        if (value && strlen(value) <= longest)
+            note(exporting, to, value);
+    }
+    const char *text = qmt_tensors_metadata(exporting->checkpoint, "train.config");
+    qmt_config trained;
+    qmt_config_default(&trained);
+    if (!text || qmt_config_parse(text, strlen(text), "train.config", &trained, NULL) != QMTCNN_OK)
+        return;
+    note_format(exporting, "qmtcnn.train.seed", "%" PRIu64, trained.run.seed);
+    note_format(exporting, "qmtcnn.train.epochs", "%d", trained.train[exporting->model->net].epochs);
+}
+
+static qmtcnn_status load_model(const qmt_tensors_file *file, qmt_net_id net, bool fp32,
+                                const qmt_quantize_config *quantize, qmt_model **model, qmtcnn_error *error)
+{
+    qmt_net_table table;
+    qmt_net *trained = NULL;
+    qmtcnn_status status = qmt_net_table_load(file, &table, error);
+    if (status != QMTCNN_OK)
+        return status;
+    if (table.id != net)
+        return qmt_fail(error, QMTCNN_ERROR_FORMAT, "the checkpoint is of %s, but lies in %s's folder",
+                        qmt_net_name(table.id), qmt_net_name(net));
+    status = qmt_net_create(&table, 0, &trained, error);
+    if (status == QMTCNN_OK)
+        status = qmt_net_load(trained, file, error);
+    if (status == QMTCNN_OK)
+        status = qmt_net_to_model(trained, fp32, quantize, model, error);
+    qmt_net_free(trained);
+    return status;
+}
+
+/* The quantization settings that a checkpoint was trained with: whether scales are per channel and which layers stay
+ * FP32 must be as they were, unless `config` names layers itself. Those of `config` where the checkpoint doesn't say.
+ */
+static qmt_quantize_config quantize_of(const qmt_tensors_file *file, const qmt_config *config)
+{
+    const char *text = qmt_tensors_metadata(file, "train.config");
+    qmt_config trained;
+    qmt_config_default(&trained);
+    if (!text || qmt_config_parse(text, strlen(text), "train.config", &trained, NULL) != QMTCNN_OK)
+        return config->quantize;
+    if (config->quantize.keep_fp32[0])
+        memcpy(trained.quantize.keep_fp32, config->quantize.keep_fp32, sizeof trained.quantize.keep_fp32);
+    return trained.quantize;
+}
+
+static qmtcnn_status write_model(struct exporting *exporting, const char *out, size_t *size)
+{
+    qmt_onnx_options options = {.opset = exporting->config->export.opset,
+                                .fp32 = exporting->variant == QMT_VARIANT_FP32,
+                                .producer_version = qmtcnn_version()};
+    void *data = NULL;
+    char *path = qmt_format("%s/%s.onnx", out, qmt_net_name(exporting->model->net));
+    if (!path)
+        return qmt_fail_memory(exporting->error, strlen(out) + 16, "a path");
+    qmtcnn_status status = qmt_onnx_write(exporting->model, &options, &data, size, exporting->error);
+    if (status == QMTCNN_OK)
+        status = qmt_file_write(path, data, *size, exporting->error);
+    if (status == QMTCNN_OK)
+        qmt_log_info("[export] %s: %s, %zu bytes", path, variant_name(exporting->variant), *size);
+    qmt_free(data);
+    qmt_free(path);
+    return status;
+}
+
+static qmtcnn_status export_net(const char *path, qmt_net_id net, qmt_variant variant, const qmt_config *config,
+                                const qmt_profile *profile, const char *out, qmtcnn_error *error)
+{
+    qmt_tensors_file *file = NULL;
+    struct exporting exporting = {config, profile, variant, NULL, NULL, QMTCNN_OK, error};
+    size_t size;
+    qmtcnn_status status = qmt_tensors_open(path, &file, error);
+    if (status != QMTCNN_OK)
+        return status;
+    exporting.checkpoint = file;
+    qmt_quantize_config quantize = quantize_of(file, config);
+    status = load_model(file, net, variant == QMT_VARIANT_FP32, &quantize, &exporting.model, error);
+    if (status == QMTCNN_OK)
+        status = qmt_profile_apply(profile, exporting.model, error);
+    if (status == QMTCNN_OK) {
+        note_use(&exporting);
+        note_scales(&exporting);
+        note_training(&exporting);
+        status = exporting.status;
+    }
+    if (status == QMTCNN_OK)
+        status = write_model(&exporting, out, &size);
+    qmt_model_free(exporting.model);
+    qmt_tensors_close(file);
+    return status == QMTCNN_OK ? status : qmt_fail_in(error, status, "%s", path);
+}
+
+qmtcnn_status qmt_export(const char *checkpoints, qmt_variant variant, const qmt_config *config, const char *out,
+                         qmtcnn_error *error)
+{
+    qmt_profile profile;
+    int written = 0;
+    qmtcnn_status status = qmt_profile_load(config->export.profile, &profile, error);
+    for (int net = 0; net < qmt_net_count && status == QMTCNN_OK; net++) {
+        const char *name = qmt_net_name((qmt_net_id)net);
+        char *path = qmt_format("%s/%s/%s.safetensors", checkpoints, name, variant_name(variant));
+        if (!path)
+            return qmt_fail_memory(error, strlen(checkpoints) + 64, "a path");
+        if (qmt_file_exists(path)) {
+            status = export_net(path, (qmt_net_id)net, variant, config, &profile, out, error);
+            written++;
+        } else {
+            qmt_log_warning("[export] %s is skipped: there is no %s", name, path);
+        }
+        qmt_free(path);
+    }
+    if (status == QMTCNN_OK && !written)
+        return qmt_fail(error, QMTCNN_ERROR_IO,
+                        "%s holds no {pnet,rnet,onet}/%s.safetensors; train first: qmtcnn train --model all",
+                        checkpoints, variant_name(variant));
+    return status;
+}

@@ -1,0 +1,296 @@
+/* How good: the figures at the top, and accuracy with its curves. */
+#include "toolkit/report/plot.h"
+#include "toolkit/report/sections.h"
+
+#include <math.h>
+#include <stdio.h>
+
+/* ---- Tiles ----------------------------------------------------------------------------------- */
+
+static void comparison_tiles(qmt_text *page, const qmt_comparison *comparison)
+{
+    const qmt_cost *cost = &comparison->cost;
+    char value[48], note[96];
+    snprintf(note, sizeof note, "AP of INT8 over FP32; %.2f is wanted", comparison->min_retention);
+    qmt_html_tile(page, "Retention", qmt_cell_percent(comparison->retention, 1).text, note,
+                  qmt_comparison_passes(comparison) ? QMT_TONE_GOOD : QMT_TONE_BAD);
+    if (cost->pictures && cost->milliseconds[1] > 0) {
+        snprintf(value, sizeof value, "%.2fx", cost->milliseconds[0] / cost->milliseconds[1]);
+        snprintf(note, sizeof note, "%.1f ms instead of %.1f ms a picture", cost->milliseconds[1],
+                 cost->milliseconds[0]);
+        qmt_html_tile(page, "Speed of INT8", value, note, QMT_TONE_PLAIN);
+    }
+    if (cost->network_bytes[0]) {
+        snprintf(value, sizeof value, "%.0f KiB", (double)cost->network_bytes[1] / 1024);
+        snprintf(note, sizeof note, "INT8 networks; FP32 %.0f KiB", (double)cost->network_bytes[0] / 1024);
+        qmt_html_tile(page, "Memory", value, note, QMT_TONE_PLAIN);
+    }
+}
+
+void qmt_section_tiles(qmt_text *page, const qmt_report *report)
+{
+    const qmt_variants variants = qmt_report_variants(report);
+    char label[32], note[96];
+    if (variants.count == 0)
+        return;
+    qmt_html_tiles_start(page);
+    for (int i = 0; i < 3; i++) {
+        const qmt_evaluation *one = variants.evaluation[i];
+        if (!one)
+            continue;
+        bool wider = isnan(one->ap);
+        snprintf(label, sizeof label, "AP%s, %s", wider ? " (hard)" : "", variants.name[i]);
+        snprintf(note, sizeof note, "%s faces in %s pictures",
+                 qmt_cell_count(wider ? one->faces_hard : one->faces).text, qmt_cell_count(one->pictures).text);
+        qmt_html_tile(page, label, qmt_cell_figure(wider ? one->ap_hard : one->ap, 3).text, note, QMT_TONE_PLAIN);
+    }
+    if (report->comparison)
+        comparison_tiles(page, report->comparison);
+    qmt_html_tiles_end(page);
+}
+
+/* ---- The table ------------------------------------------------------------------------------- */
+
+typedef double (*figure_of)(const qmt_evaluation *evaluation);
+
+static double ap(const qmt_evaluation *e)
+{
+    return e->ap;
+}
+static double ap_1000(const qmt_evaluation *e)
+{
+    return e->ap_1000;
+}
+static double ap_easy(const qmt_evaluation *e)
+{
+    return e->ap_easy;
+}
+static double ap_medium(const qmt_evaluation *e)
+{
+    return e->ap_medium;
+}
+static double ap_hard(const qmt_evaluation *e)
+{
+    return e->ap_hard;
+}
+static double recall_tenth(const qmt_evaluation *e)
+{
+    return e->froc[0];
+}
+static double recall_one(const qmt_evaluation *e)
+{
+    return e->froc[1];
+}
+static double precision_at(const qmt_evaluation *e)
+{
+    return e->precision_at_score;
+}
+static double recall_at(const qmt_evaluation *e)
+{
+    return e->recall_at_score;
+}
+static double landmark_error(const qmt_evaluation *e)
+{
+    return e->landmark_error;
+}
+
+static void table_row(qmt_text *page, const qmt_variants *variants, const char *label, figure_of figure)
+{
+    qmt_cell cells[3];
+    const char *row[4] = {label};
+    size_t used = 1;
+    bool any = false;
+    for (int i = 0; i < 3; i++) {
+        if (!variants->evaluation[i])
+            continue;
+        double value = figure(variants->evaluation[i]);
+        any = any || !isnan(value);
+        cells[i] = qmt_cell_figure(value, 4);
+        row[used++] = cells[i].text;
+    }
+    if (any)
+        qmt_html_row(page, row, used);
+}
+
+static void size_rows(qmt_text *page, const qmt_variants *variants, bool recall)
+{
+    for (int bin = 0; bin < qmt_size_bins; bin++) {
+        qmt_cell cells[3];
+        char label[64];
+        const char *row[4] = {label};
+        size_t used = 1, faces = 0;
+        for (int i = 0; i < 3; i++) {
+            if (!variants->evaluation[i])
+                continue;
+            const qmt_size_result *result = &variants->evaluation[i]->by_size[bin];
+            faces = result->faces;
+            cells[i] = qmt_cell_figure(recall ? result->recall : result->ap, 4);
+            row[used++] = cells[i].text;
+        }
+        snprintf(label, sizeof label, "%s, faces of %s pixels (%zu)", recall ? "recall" : "AP", qmt_size_bin_name(bin),
+                 faces);
+        if (faces)
+            qmt_html_row(page, row, used);
+    }
+}
+
+static void accuracy_table(qmt_text *page, const qmt_variants *variants, double score)
+{
+    const char *headers[4] = {""};
+    char label[64];
+    size_t used = 1;
+    for (int i = 0; i < 3; i++)
+        if (variants->evaluation[i])
+            headers[used++] = variants->name[i];
+    qmt_html_table_start(page, headers, used);
+    table_row(page, variants, "AP", ap);
+    table_row(page, variants, "AP, 1,000 thresholds", ap_1000);
+    table_row(page, variants, "AP, WIDER FACE easy", ap_easy);
+    table_row(page, variants, "AP, WIDER FACE medium", ap_medium);
+    table_row(page, variants, "AP, WIDER FACE hard", ap_hard);
+    size_rows(page, variants, false);
+    table_row(page, variants, "recall at 0.1 false alarms a picture", recall_tenth);
+    table_row(page, variants, "recall at 1 false alarm a picture", recall_one);
+    snprintf(label, sizeof label, "precision at score %.2f", score);
+    table_row(page, variants, label, precision_at);
+    snprintf(label, sizeof label, "recall at score %.2f", score);
+    table_row(page, variants, label, recall_at);
+    size_rows(page, variants, true);
+    table_row(page, variants, "landmark error / eye distance", landmark_error);
+    qmt_html_table_end(page);
+}
+
+/* ---- Curves ---------------------------------------------------------------------------------- */
+
+static const double least_false_alarms = 0.01;
+
+struct curve {
+    double recall[qmt_curve_points], precision[qmt_curve_points], false_alarms[qmt_curve_points];
+};
+
+static void take_curves(const qmt_variants *variants, struct curve curves[3])
+{
+    for (int i = 0; i < 3; i++) {
+        const qmt_evaluation *one = variants->evaluation[i];
+        for (int k = 0; one && k < one->curve_points; k++) {
+            curves[i].recall[k] = one->curve[k].recall;
+            curves[i].precision[k] = one->curve[k].precision;
+            /* The axis is logarithmic: no false alarm stands at its left end. */
+            curves[i].false_alarms[k] = fmax(one->curve[k].false_alarms, least_false_alarms);
+        }
+    }
+}
+
+static qmtcnn_status curve_figure(qmt_text *page, const qmt_variants *variants, const struct curve curves[3], bool froc,
+                                  qmtcnn_error *error)
+{
+    qmt_series series[3];
+    qmt_line_plot plot = {.x_min = 0, .x_max = 1, .y_min = 0, .y_max = 1, .series = series, .mark_x = NAN};
+    char *svg = NULL;
+    for (int i = 0; i < 3; i++) {
+        if (!variants->evaluation[i])
+            continue;
+        series[plot.count++] =
+            (qmt_series){variants->name[i], froc ? curves[i].false_alarms : curves[i].recall,
+                         froc ? curves[i].recall : curves[i].precision, (size_t)variants->evaluation[i]->curve_points,
+                         variants->color[i], false};
+    }
+    if (froc) {
+        plot.description = "Recall over false alarms a picture";
+        plot.x_label = "false alarms a picture (log)";
+        plot.y_label = "recall";
+        plot.log_x = true;
+        plot.x_min = least_false_alarms;
+        plot.x_max = 10;
+    } else {
+        plot.description = "Precision over recall";
+        plot.x_label = "recall";
+        plot.y_label = "precision";
+    }
+    qmtcnn_status status = qmt_plot_lines(&plot, &svg, error);
+    if (status == QMTCNN_OK)
+        qmt_html_figure(page, svg, froc ? "FROC: how much is found for how many false alarms" : "Precision and recall");
+    qmt_free(svg);
+    return status;
+}
+
+static qmtcnn_status size_figure(qmt_text *page, const qmt_variants *variants, qmtcnn_error *error)
+{
+    const char *groups[qmt_size_bins], *bars[3];
+    double values[qmt_size_bins * 3];
+    int colors[qmt_size_bins];
+    qmt_bar_plot plot = {"Recall by size of face", "recall", groups, 0, bars, 0, values, colors, 1, 2};
+    char *svg = NULL, caption[96];
+    double score = 0;
+    for (int i = 0; i < 3; i++)
+        if (variants->evaluation[i]) {
+            colors[plot.bar_count] = variants->color[i];
+            bars[plot.bar_count++] = variants->name[i];
+        }
+    if (plot.bar_count == 1) /* then colors are a group's */
+        for (int bin = 1; bin < qmt_size_bins; bin++)
+            colors[bin] = colors[0];
+    for (int bin = 0; bin < qmt_size_bins; bin++) {
+        groups[plot.group_count++] = qmt_size_bin_name(bin);
+        size_t at = 0;
+        for (int i = 0; i < 3; i++) {
+            if (!variants->evaluation[i])
+                continue;
+            values[(size_t)bin * plot.bar_count + at++] = variants->evaluation[i]->by_size[bin].recall;
+            score = variants->evaluation[i]->score;
+        }
+    }
+    qmtcnn_status status = qmt_plot_bars(&plot, &svg, error);
+    snprintf(caption, sizeof caption, "Recall by face size (smaller side, pixels) at score %.2f", score);
+    if (status == QMTCNN_OK)
+        qmt_html_figure(page, svg, caption);
+    qmt_free(svg);
+    return status;
+}
+
+static void interval_line(qmt_text *page, const char *name, double retention, const qmt_difference *difference)
+{
+    char text[256];
+    if (difference->resamplings == 0)
+        return;
+    snprintf(text, sizeof text,
+             "%s keeps %.2f %% of FP32's AP (95 %% interval %.2f to %.2f %%; paired bootstrap over pictures, %d "
+             "resamplings). The difference is %+.4f (%+.4f to %+.4f).",
+             name, 100 * retention, 100 * difference->ratio_low, 100 * difference->ratio_high, difference->resamplings,
+             difference->difference, difference->low, difference->high);
+    qmt_html_paragraph(page, text);
+}
+
+qmtcnn_status qmt_section_accuracy(qmt_text *page, const qmt_report *report, qmtcnn_error *error)
+{
+    const qmt_variants variants = qmt_report_variants(report);
+    const qmt_evaluation *any = NULL;
+    for (int i = 0; i < 3; i++)
+        any = any ? any : variants.evaluation[i];
+    if (!any)
+        return QMTCNN_OK;
+    qmt_html_section(page, "Accuracy", "On pictures that no network was trained on. What each figure means stands under "
+                                       "Protocol, at the end.");
+    accuracy_table(page, &variants, any->score);
+    if (report->comparison) {
+        const qmt_comparison *comparison = report->comparison;
+        interval_line(page, comparison->has_ptq ? "QAT" : "INT8", comparison->retention, &comparison->difference);
+        if (comparison->has_ptq)
+            interval_line(page, "PTQ", comparison->ptq_retention, &comparison->ptq_difference);
+    }
+    if (any->curve_points == 0)
+        return QMTCNN_OK;
+    struct curve *curves = qmt_alloc_zero(3, sizeof *curves);
+    if (!curves)
+        return qmt_fail(error, QMTCNN_ERROR_MEMORY, "out of memory: curves");
+    take_curves(&variants, curves);
+    qmt_html_figures_start(page);
+    qmtcnn_status status = curve_figure(page, &variants, curves, false, error);
+    if (status == QMTCNN_OK)
+        status = curve_figure(page, &variants, curves, true, error);
+    if (status == QMTCNN_OK)
+        status = size_figure(page, &variants, error);
+    qmt_html_figures_end(page);
+    qmt_free(curves);
+    return status;
+}

@@ -1,0 +1,684 @@
+/* ONNX files: what is written is read back, other people's forms are read, and damaged or hostile files are refused. */
+#include "runtime/kernels/network.h"
+#include "runtime/model/onnx.h"
+#include "runtime/model/onnx.pb-c.h"
+#include "runtime/models.h"
+
+#include <string.h>
+#include <time.h>
+
+/* ---- Round trip ----------------------------------------------------------------------------------- */
+
+static void assert_same_layer(const qmt_layer *a, const qmt_layer *b)
+{
+    size_t outputs = (size_t)a->out_channels, weights = outputs * qmt_layer_taps(a);
+    assert_int_equal(a->out_channels, b->out_channels);
+    if (a->out_channels == 0)
+        return;
+    assert_string_equal(a->name, b->name);
+    assert_int_equal(a->in_channels, b->in_channels);
+    assert_int_equal(a->kernel_height, b->kernel_height);
+    assert_int_equal(a->kernel_width, b->kernel_width);
+    assert_int_equal(a->activation, b->activation);
+    assert_int_equal(a->pool_kernel, b->pool_kernel);
+    assert_int_equal(a->pool_stride, b->pool_stride);
+    assert_memory_equal(a->weight, b->weight, weights * sizeof(float));
+    assert_memory_equal(a->bias, b->bias, outputs * sizeof(float));
+    assert_true((a->slope != NULL) == (b->slope != NULL));
+    if (a->slope)
+        assert_memory_equal(a->slope, b->slope, outputs * sizeof(float));
+    assert_true((a->weight_int8 != NULL) == (b->weight_int8 != NULL));
+    if (!a->weight_int8)
+        return;
+    assert_memory_equal(&a->input_scale, &b->input_scale, sizeof(float));
+    assert_memory_equal(a->weight_scale, b->weight_scale, outputs * sizeof(float));
+    assert_memory_equal(a->weight_int8, b->weight_int8, weights);
+    assert_memory_equal(a->bias_int32, b->bias_int32, outputs * sizeof(int32_t));
+}
+
+static void assert_same_model(const qmt_model *a, const qmt_model *b)
+{
+    assert_int_equal(a->net, b->net);
+    assert_int_equal(a->input_height, b->input_height);
+    assert_int_equal(a->input_width, b->input_width);
+    assert_int_equal(a->layer_count, b->layer_count);
+    assert_true(a->landmarks_planar == b->landmarks_planar);
+    assert_string_equal(a->input_name, b->input_name);
+    for (int i = 0; i < a->layer_count; i++)
+        assert_same_layer(&a->layers[i], &b->layers[i]);
+    for (int i = 0; i < qmt_head_count; i++) {
+        assert_same_layer(&a->heads[i], &b->heads[i]);
+        if (a->heads[i].out_channels)
+            assert_string_equal(a->output_names[i], b->output_names[i]);
+    }
+    assert_int_equal(a->metadata_count, b->metadata_count);
+    for (int i = 0; i < a->metadata_count; i++)
+        assert_string_equal(a->metadata[i].value, qmt_model_metadata(b, a->metadata[i].key));
+}
+
+static qmt_model *write_and_read(const qmt_model *model, const qmt_onnx_options *options)
+{
+    qmtcnn_error error;
+    qmt_model *result;
+    void *data;
+    size_t size;
+    assert_ok(qmt_onnx_write(model, options, &data, &size, &error), &error);
+    assert_ok(qmt_onnx_read(data, size, "test.onnx", &result, &error), &error);
+    qmt_free(data);
+    return result;
+}
+
+static void written_models_are_read_back(void **state)
+{
+    (void)state;
+    qmtcnn_error error;
+    for (int net = 0; net < qmt_net_count; net++)
+        for (int kind = 0; kind < 6; kind++) {
+            qmt_model *model =
+                test_make_model((qmt_net_id)net, kind != 0, kind == 2 ? QMT_ACTIVATION_PRELU : QMT_ACTIVATION_RELU, 20);
+            qmt_onnx_options options = {.opset = kind == 3 ? 17 : 0, .flatten_outputs = kind == 1 || kind == 4};
+            if (kind == 4) { /* mixed */
+                qmt_layer_dequantize(&model->layers[0]);
+                qmt_layer_dequantize(&model->heads[QMT_HEAD_BOX]);
+            } else if (kind == 5) { /* names as Caffe has them; two heads, and one of them on a scale of its own */
+                assert_ok(qmt_set_string(&model->input_name, "data", &error), &error);
+                assert_ok(qmt_set_string(&model->output_names[0], "prob1", &error), &error);
+                assert_ok(qmt_set_string(&model->output_names[1], "conv4-2", &error), &error);
+                qmt_layer_clear(&model->heads[QMT_HEAD_LANDMARKS]);
+                assert_ok(qmt_layer_quantize(&model->heads[1], 0.25f, NULL, &error), &error);
+            }
+            model->landmarks_planar = kind == 2;
+            assert_ok(qmt_model_set_metadata(model, "thresholds", "0.6 0.7 0.7", &error), &error);
+            assert_ok(qmt_model_set_metadata(model, "empty", "", &error), &error);
+            qmt_model *result = write_and_read(model, &options);
+            assert_same_model(model, result);
+            qmt_model_free(result);
+            qmt_model_free(model);
+        }
+}
+
+/* `fp32` leaves all quantizers out; a head alone is found as one. */
+static void fp32_and_single_heads(void **state)
+{
+    (void)state;
+    qmt_model *model = test_make_model(QMT_ONET, true, QMT_ACTIVATION_RELU, 21);
+    qmt_layer_clear(&model->heads[QMT_HEAD_BOX]);
+    qmt_layer_clear(&model->heads[QMT_HEAD_LANDMARKS]);
+    qmt_model *result = write_and_read(model, &(qmt_onnx_options){.fp32 = true});
+    for (int i = 0; i < model->layer_count; i++)
+        qmt_layer_dequantize(&model->layers[i]);
+    qmt_layer_dequantize(&model->heads[QMT_HEAD_FACE]);
+    assert_same_model(model, result);
+    qmt_model_free(result);
+    qmt_model_free(model);
+}
+
+static void writing_wrong_models_fails(void **state)
+{
+    (void)state;
+    qmtcnn_error error;
+    void *data;
+    size_t size;
+    qmt_model *model = test_make_model(QMT_PNET, true, QMT_ACTIVATION_RELU, 22);
+    assert_int_equal(qmt_onnx_write(model, &(qmt_onnx_options){.opset = 12}, &data, &size, &error),
+                     QMTCNN_ERROR_ARGUMENT);
+    assert_int_equal(qmt_onnx_write(model, &(qmt_onnx_options){.opset = 18}, &data, &size, &error),
+                     QMTCNN_ERROR_ARGUMENT);
+    assert_ok(qmt_set_string(&model->layers[1].name, "conv1", &error), &error);
+    assert_int_equal(qmt_onnx_write(model, NULL, &data, &size, &error), QMTCNN_ERROR_ARGUMENT);
+    assert_non_null(strstr(error.message, "conv1"));
+    assert_ok(qmt_set_string(&model->layers[1].name, "conv2", &error), &error);
+    assert_ok(qmt_set_string(&model->output_names[1], "conv1_output", &error), &error);
+    assert_int_equal(qmt_onnx_write(model, NULL, &data, &size, &error), QMTCNN_ERROR_ARGUMENT);
+    assert_null(data);
+    qmt_model_free(model);
+}
+
+/* ---- Editing files -------------------------------------------------------------------------------- */
+
+static QmtOnnx__Model *unpack(const qmt_model *model, const qmt_onnx_options *options)
+{
+    qmtcnn_error error;
+    void *data;
+    size_t size;
+    assert_ok(qmt_onnx_write(model, options, &data, &size, &error), &error);
+    QmtOnnx__Model *file = qmt_onnx__model__unpack(NULL, size, data);
+    assert_non_null(file);
+    qmt_free(data);
+    return file;
+}
+
+/* Packs, frees and reads a file. */
+static qmtcnn_status read_edited(QmtOnnx__Model *file, qmt_model **model, qmtcnn_error *error)
+{
+    size_t size = qmt_onnx__model__get_packed_size(file);
+    uint8_t *data = malloc(size);
+    assert_non_null(data);
+    qmt_onnx__model__pack(file, data);
+    qmt_onnx__model__free_unpacked(file, NULL);
+    qmtcnn_status status = qmt_onnx_read(data, size, "test.onnx", model, error);
+    free(data);
+    return status;
+}
+
+static QmtOnnx__Node *find_node(const QmtOnnx__Model *file, const char *name)
+{
+    for (size_t i = 0; i < file->graph->n_node; i++)
+        if (strcmp(file->graph->node[i]->name, name) == 0)
+            return file->graph->node[i];
+    fail_msg("no node %s", name);
+    return NULL;
+}
+
+static QmtOnnx__Tensor *find_tensor(const QmtOnnx__Model *file, const char *name)
+{
+    for (size_t i = 0; i < file->graph->n_initializer; i++)
+        if (strcmp(file->graph->initializer[i]->name, name) == 0)
+            return file->graph->initializer[i];
+    fail_msg("no tensor %s", name);
+    return NULL;
+}
+
+static void set_text(char **text, const char *value)
+{
+    free(*text);
+    *text = strdup(value);
+    assert_non_null(*text);
+}
+
+static QmtOnnx__Attribute *find_attribute(const QmtOnnx__Node *node, const char *name)
+{
+    for (size_t i = 0; i < node->n_attribute; i++)
+        if (strcmp(node->attribute[i]->name, name) == 0)
+            return node->attribute[i];
+    fail_msg("no attribute %s", name);
+    return NULL;
+}
+
+static QmtOnnx__Node *new_node(const char *kind, const char *const *inputs, size_t count, const char *output)
+{
+    QmtOnnx__Node *node = malloc(sizeof *node);
+    assert_non_null(node);
+    qmt_onnx__node__init(node);
+    node->op_type = strdup(kind);
+    node->name = strdup(output);
+    node->n_input = count;
+    node->input = malloc(count * sizeof *node->input);
+    for (size_t i = 0; i < count; i++)
+        node->input[i] = strdup(inputs[i]);
+    node->n_output = 1;
+    node->output = malloc(sizeof *node->output);
+    node->output[0] = strdup(output);
+    return node;
+}
+
+static void add_node(QmtOnnx__Model *file, QmtOnnx__Node *node)
+{
+    QmtOnnx__Graph *graph = file->graph;
+    graph->node = realloc(graph->node, (graph->n_node + 1) * sizeof *graph->node);
+    assert_non_null(graph->node);
+    graph->node[graph->n_node++] = node;
+}
+
+static void add_floats(QmtOnnx__Model *file, const char *name, const float *values, size_t count)
+{
+    QmtOnnx__Graph *graph = file->graph;
+    QmtOnnx__Tensor *tensor = malloc(sizeof *tensor);
+    assert_non_null(tensor);
+    qmt_onnx__tensor__init(tensor);
+    tensor->name = strdup(name);
+    tensor->data_type = 1;
+    tensor->n_dims = 1;
+    tensor->dims = malloc(sizeof *tensor->dims);
+    tensor->dims[0] = (int64_t)count;
+    tensor->n_float_data = count; /* the typed list, where our own files have raw bytes */
+    tensor->float_data = malloc(count * sizeof(float));
+    memcpy(tensor->float_data, values, count * sizeof(float));
+    graph->initializer = realloc(graph->initializer, (graph->n_initializer + 1) * sizeof(QmtOnnx__Tensor *));
+    graph->initializer[graph->n_initializer++] = tensor;
+}
+
+static void raw_float(QmtOnnx__Tensor *tensor, size_t i, float value)
+{
+    memcpy(tensor->raw_data.data + 4 * i, &value, sizeof value);
+}
+
+/* ---- Other people's forms ------------------------------------------------------------------------- */
+
+/* A fully connected layer as torch exports it: Flatten, then Gemm with transB. */
+static void gemm_is_a_convolution(void **state)
+{
+    (void)state;
+    qmtcnn_error error;
+    for (int transposed = 0; transposed < 2; transposed++) {
+        qmt_model *model = test_make_model(QMT_RNET, false, QMT_ACTIVATION_RELU, 23), *result;
+        QmtOnnx__Model *file = unpack(model, NULL);
+        add_node(file, new_node("Flatten", (const char *[]){"conv3_relu_output"}, 1, "flat"));
+        for (int i = 3; i < 7; i++) {
+            char name[32], weight[48];
+            test_name_layer(name, i);
+            snprintf(weight, sizeof weight, "%s_weight", name);
+            QmtOnnx__Node *node = find_node(file, name);
+            QmtOnnx__Tensor *tensor = find_tensor(file, weight);
+            if (i == 3)
+                set_text(&node->input[0], "flat");
+            set_text(&node->op_type, "Gemm");
+            tensor->dims[1] *= tensor->dims[2] * tensor->dims[3];
+            tensor->n_dims = 2;
+            QmtOnnx__Attribute *attribute = find_attribute(node, "group");
+            set_text(&attribute->name, "transB");
+            attribute->i = !transposed;
+            if (transposed) {
+                size_t rows = (size_t)tensor->dims[0], columns = (size_t)tensor->dims[1];
+                float *values = malloc(rows * columns * sizeof *values);
+                memcpy(values, tensor->raw_data.data, rows * columns * sizeof *values);
+                for (size_t r = 0; r < rows; r++)
+                    for (size_t c = 0; c < columns; c++)
+                        raw_float(tensor, c * rows + r, values[r * columns + c]);
+                tensor->dims[0] = (int64_t)columns;
+                tensor->dims[1] = (int64_t)rows;
+                free(values);
+            }
+        }
+        assert_ok(read_edited(file, &result, &error), &error);
+        assert_same_model(model, result);
+        qmt_model_free(result);
+        qmt_model_free(model);
+    }
+}
+
+static void batch_norm_is_folded(void **state)
+{
+    (void)state;
+    enum { channels = 10 };
+    qmtcnn_error error;
+    test_random random = {24};
+    qmt_model *model = test_make_model(QMT_PNET, false, QMT_ACTIVATION_RELU, 24), *result;
+    float gamma[channels], beta[channels], mean[channels], variance[channels];
+    for (int c = 0; c < channels; c++) {
+        gamma[c] = test_real(&random);
+        beta[c] = test_real(&random);
+        mean[c] = test_real(&random);
+        variance[c] = 0.01f + fabsf(test_real(&random));
+    }
+    QmtOnnx__Model *file = unpack(model, NULL);
+    add_floats(file, "gamma", gamma, channels);
+    add_floats(file, "beta", beta, channels);
+    add_floats(file, "mean", mean, channels);
+    add_floats(file, "variance", variance, channels);
+    add_node(file, new_node("BatchNormalization", (const char *[]){"conv1_output", "gamma", "beta", "mean", "variance"},
+                            5, "normal"));
+    set_text(&find_node(file, "conv1_relu")->input[0], "normal");
+    assert_ok(read_edited(file, &result, &error), &error);
+    for (int c = 0; c < channels; c++) {
+        double factor = (double)gamma[c] / sqrt((double)variance[c] + 1e-5);
+        assert_float_equal((double)result->layers[0].bias[c],
+                           ((double)model->layers[0].bias[c] - (double)mean[c]) * factor + (double)beta[c], 1e-6);
+        for (int i = 0; i < 27; i++)
+            assert_float_equal((double)result->layers[0].weight[27 * c + i],
+                               (double)model->layers[0].weight[27 * c + i] * factor, 1e-6);
+    }
+    qmt_model_free(result);
+    qmt_model_free(model);
+}
+
+/* INT8 weights in the file, without a QuantizeLinear before them, and Identity in between. */
+static void int8_weights_are_read(void **state)
+{
+    (void)state;
+    qmtcnn_error error;
+    qmt_model *model = test_make_model(QMT_PNET, true, QMT_ACTIVATION_RELU, 25), *result;
+    QmtOnnx__Model *file = unpack(model, NULL);
+    for (int i = 0; i < 6; i++) {
+        const qmt_layer *layer = i < 3 ? &model->layers[i] : &model->heads[i - 3];
+        char text[64];
+        snprintf(text, sizeof text, "%s_weight", layer->name);
+        QmtOnnx__Tensor *tensor = find_tensor(file, text);
+        tensor->data_type = 3;
+        tensor->raw_data.len /= 4;
+        memcpy(tensor->raw_data.data, layer->weight_int8, tensor->raw_data.len);
+        snprintf(text, sizeof text, "%s_weight_quantize", layer->name);
+        QmtOnnx__Node *node = find_node(file, text);
+        set_text(&node->op_type, "Identity");
+        node->input = realloc(node->input, 3 * sizeof *node->input);
+        free(node->input[1]);
+        free(node->input[2]);
+        node->n_input = 1;
+    }
+    assert_ok(read_edited(file, &result, &error), &error);
+    for (int i = 0; i < 6; i++) {
+        const qmt_layer *layer = i < 3 ? &model->layers[i] : &model->heads[i - 3];
+        const qmt_layer *read = i < 3 ? &result->layers[i] : &result->heads[i - 3];
+        size_t count = (size_t)layer->out_channels * qmt_layer_taps(layer);
+        assert_memory_equal(layer->weight_int8, read->weight_int8, count);
+        assert_memory_equal(layer->bias_int32, read->bias_int32, (size_t)layer->out_channels * sizeof(int32_t));
+    }
+    qmt_model_free(result);
+    qmt_model_free(model);
+}
+
+/* Files without our metadata have their landmarks as Caffe does. */
+static void foreign_landmarks_are_planar(void **state)
+{
+    (void)state;
+    qmtcnn_error error;
+    qmt_model *model = test_make_model(QMT_PNET, false, QMT_ACTIVATION_RELU, 26), *result;
+    QmtOnnx__Model *file = unpack(model, NULL);
+    assert_int_equal(file->n_metadata_props, 1);
+    set_text(&file->metadata_props[0]->key, "something");
+    assert_ok(read_edited(file, &result, &error), &error);
+    assert_true(result->landmarks_planar);
+    qmt_model_free(result);
+    qmt_model_free(model);
+}
+
+/* ---- Planted faults -------------------------------------------------------------------------------- */
+
+struct fault {
+    const char *word; /* the message says it */
+    void (*plant)(QmtOnnx__Model *file);
+};
+
+static void plant_unknown_kind(QmtOnnx__Model *file)
+{
+    set_text(&find_node(file, "conv2_relu")->op_type, "Sigmoid");
+}
+static void plant_uint8(QmtOnnx__Model *file)
+{
+    find_tensor(file, "input_zero_point")->data_type = 2;
+}
+static void plant_missing_zero_point(QmtOnnx__Model *file)
+{
+    QmtOnnx__Node *node = find_node(file, "input_quantize");
+    free(node->input[2]);
+    node->n_input = 2;
+}
+static void plant_zero_point(QmtOnnx__Model *file)
+{
+    find_tensor(file, "conv1_weight_zero_point")->raw_data.data[3] = 1;
+}
+static void plant_external(QmtOnnx__Model *file)
+{
+    find_tensor(file, "conv1_bias")->data_location = 1;
+}
+static void plant_claim(QmtOnnx__Model *file)
+{
+    QmtOnnx__Tensor *tensor = find_tensor(file, "conv1_weight");
+    tensor->dims[0] = 100000;
+    tensor->dims[1] = 25000; /* 10 GB */
+}
+static void plant_overflow(QmtOnnx__Model *file)
+{
+    for (int i = 0; i < 4; i++)
+        find_tensor(file, "conv1_weight")->dims[i] = INT64_MAX;
+}
+static void plant_cycle(QmtOnnx__Model *file)
+{
+    set_text(&find_node(file, "conv2")->input[0], "conv3_relu_output");
+}
+static void plant_missing_input(QmtOnnx__Model *file)
+{
+    set_text(&find_node(file, "conv2_relu")->input[0], "nowhere");
+}
+static void plant_no_inputs(QmtOnnx__Model *file)
+{
+    QmtOnnx__Node *node = find_node(file, "conv2_relu");
+    free(node->input[0]);
+    node->n_input = 0;
+}
+static void plant_nan_scale(QmtOnnx__Model *file)
+{
+    raw_float(find_tensor(file, "conv1_weight_scale"), 2, NAN);
+}
+static void plant_negative_scale(QmtOnnx__Model *file)
+{
+    raw_float(find_tensor(file, "input_scale"), 0, -1);
+}
+static void plant_nan_weight(QmtOnnx__Model *file)
+{
+    raw_float(find_tensor(file, "conv2_weight"), 9, NAN);
+}
+static void plant_channels(QmtOnnx__Model *file)
+{
+    QmtOnnx__Tensor *tensor = find_tensor(file, "conv2_weight"); /* [16][10] to [10][16] */
+    tensor->dims[0] = 10;
+    tensor->dims[1] = 16;
+}
+static void plant_stride(QmtOnnx__Model *file)
+{
+    find_attribute(find_node(file, "conv2"), "strides")->ints[1] = 2;
+}
+static void plant_padding(QmtOnnx__Model *file)
+{
+    find_attribute(find_node(file, "conv2"), "pads")->ints[3] = 1;
+}
+static void plant_floor(QmtOnnx__Model *file)
+{
+    find_attribute(find_node(file, "conv1_pool"), "ceil_mode")->i = 0;
+}
+static void plant_pool(QmtOnnx__Model *file)
+{
+    find_attribute(find_node(file, "conv1_pool"), "kernel_shape")->ints[0] = INT64_MAX;
+}
+static void plant_duplicate(QmtOnnx__Model *file)
+{
+    set_text(&find_node(file, "conv2")->output[0], "conv1_output");
+}
+static void plant_opset(QmtOnnx__Model *file)
+{
+    file->opset_import[0]->version = 6;
+}
+static void plant_half(QmtOnnx__Model *file)
+{
+    find_tensor(file, "conv1_bias")->data_type = 10;
+}
+static void plant_name(QmtOnnx__Model *file)
+{
+    set_text(&find_node(file, "conv2")->name, "two\nlines");
+}
+static void plant_scales(QmtOnnx__Model *file)
+{
+    QmtOnnx__Node *node = find_node(file, "conv2_weight_dequantize");
+    set_text(&node->input[1], "input_scale");
+}
+static void plant_early_quantizer(QmtOnnx__Model *file)
+{
+    set_text(&find_node(file, "conv2_relu")->input[0], "quantized_early");
+    add_node(file, new_node("QuantizeLinear", (const char *[]){"conv2_output", "input_scale", "input_zero_point"}, 3,
+                            "int8_early"));
+    add_node(file, new_node("DequantizeLinear", (const char *[]){"int8_early", "input_scale", "input_zero_point"}, 3,
+                            "quantized_early"));
+}
+static void plant_output_channels(QmtOnnx__Model *file)
+{
+    set_text(&file->graph->output[1]->name, "conv3_relu_output");
+}
+static void plant_input_rank(QmtOnnx__Model *file)
+{
+    qmt_onnx__dimension__free_unpacked(file->graph->input[0]->type->tensor_type->shape->dim[3], NULL);
+    file->graph->input[0]->type->tensor_type->shape->n_dim = 3;
+}
+
+static void planted_faults_are_named(void **state)
+{
+    (void)state;
+    const struct fault faults[] = {{"Sigmoid", plant_unknown_kind},
+                                   {"UINT8", plant_uint8},
+                                   {"UINT8", plant_missing_zero_point},
+                                   {"zero point 1", plant_zero_point},
+                                   {"another file", plant_external},
+                                   {"claims", plant_claim},
+                                   {"impossible", plant_overflow},
+                                   {"cycle", plant_cycle},
+                                   {"nowhere", plant_missing_input},
+                                   {"nothing computes", plant_no_inputs},
+                                   {"nan", plant_nan_scale},
+                                   {"-1", plant_negative_scale},
+                                   {"finite", plant_nan_weight},
+                                   {"16 channels", plant_channels},
+                                   {"stride", plant_stride},
+                                   {"padding", plant_padding},
+                                   {"ceil_mode", plant_floor},
+                                   {"pool", plant_pool},
+                                   {"made twice", plant_duplicate},
+                                   {"opset 6", plant_opset},
+                                   {"FP16", plant_half},
+                                   {"printable", plant_name},
+                                   {"differs", plant_scales},
+                                   {"between", plant_early_quantizer},
+                                   {"no layer of its own", plant_output_channels},
+                                   {"four dimensions", plant_input_rank}};
+    qmt_model *model = test_make_model(QMT_PNET, true, QMT_ACTIVATION_RELU, 27);
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+        qmtcnn_error error = {0};
+        qmt_model *result = NULL;
+        QmtOnnx__Model *file = unpack(model, NULL);
+        faults[i].plant(file);
+        qmtcnn_status status = read_edited(file, &result, &error);
+        if (status == QMTCNN_OK || result || !strstr(error.message, faults[i].word) ||
+            !strstr(error.message, "test.onnx"))
+            fail_msg("fault \"%s\": status %d, \"%s\"", faults[i].word, (int)status, error.message);
+    }
+    qmt_model_free(model);
+}
+
+/* ---- Mutations ------------------------------------------------------------------------------------ */
+
+/* A small network, so that most of its file is structure and not weights. */
+static qmt_model *small_model(void)
+{
+    static const int channels[qmt_head_count] = {2, 4, 10};
+    qmtcnn_error error;
+    test_random random = {28};
+    qmt_model *model;
+    assert_ok(qmt_model_create(QMT_PNET, 2, &model, &error), &error);
+    for (int i = 0; i < 2 + qmt_head_count; i++) {
+        qmt_layer *layer = i < 2 ? &model->layers[i] : &model->heads[i - 2];
+        char name[32];
+        test_name_layer(name, i);
+        assert_ok(qmt_layer_init(layer, name, i ? 2 : 3, i < 2 ? 2 : channels[i - 2], i < 2 ? 2 : 1, i < 2 ? 2 : 1,
+                                 i == 0  ? QMT_ACTIVATION_RELU
+                                 : i < 2 ? QMT_ACTIVATION_PRELU
+                                         : QMT_ACTIVATION_NONE,
+                                 &error),
+                  &error);
+        test_fill_layer(layer, &random);
+        assert_ok(qmt_layer_quantize(layer, 0.01f, NULL, &error), &error);
+    }
+    model->layers[0].pool_kernel = model->layers[0].pool_stride = 2;
+    return model;
+}
+
+/* Reads bytes; what is accepted must run. Returns whether it was. */
+static bool try_bytes(const uint8_t *data, size_t size)
+{
+    qmtcnn_error error = {0};
+    qmt_model *model;
+    qmtcnn_status status = qmt_onnx_read(data, size, "test.onnx", &model, &error);
+    if (status != QMTCNN_OK) {
+        assert_null(model);
+        assert_true(strncmp(error.message, "test.onnx: ", 11) == 0 && !strchr(error.message, '\n'));
+        return false;
+    }
+    qmt_network *network = NULL;
+    qmt_workspace *workspace;
+    int height, width, side = model->net == QMT_PNET ? 16 : qmt_net_side(model->net);
+    assert_ok(qmt_workspace_create(&workspace, &error), &error);
+    status = qmt_network_create(model, QMTCNN_PRECISION_AUTO, NULL, &network, &error);
+    if (status == QMTCNN_OK && qmt_network_output_size(network, side, side, &height, &width)) {
+        uint8_t *pixels = calloc((size_t)(side * side), 3);
+        float *face = calloc((size_t)(height * width), sizeof *face);
+        qmt_outputs outputs = {.face = face};
+        status = qmt_network_run(network, workspace, pixels, 3 * side, 1, side, side, &outputs, NULL, NULL, &error);
+        free(face);
+        free(pixels);
+    }
+    qmt_workspace_free(workspace);
+    qmt_network_free(network);
+    qmt_model_free(model);
+    return true;
+}
+
+static void mutations_never_crash(void **state)
+{
+    (void)state;
+    enum { flips = 3000, splices = 1500 };
+    qmtcnn_error error;
+    void *original;
+    size_t size;
+    qmt_model *model = small_model();
+    assert_ok(qmt_onnx_write(model, NULL, &original, &size, &error), &error);
+    qmt_model_free(model);
+    assert_true(try_bytes(original, size));
+    test_random random = {29};
+    int accepted = 0;
+    for (size_t cut = 0; cut < size; cut += 1 + size / 700) {
+        uint8_t *part = malloc(cut + 1); /* exactly as long, so that a read past the end is seen */
+        memcpy(part, original, cut);
+        accepted += try_bytes(part, cut);
+        free(part);
+    }
+    uint8_t *bytes = malloc(2 * size);
+    for (int i = 0; i < flips; i++) {
+        memcpy(bytes, original, size);
+        for (int n = 1 + test_below(&random, 3); n > 0; n--)
+            bytes[test_below(&random, (int)size)] ^= (uint8_t)(1 << test_below(&random, 8));
+        if (i % 3 == 0)
+            bytes[test_below(&random, (int)size)] = (uint8_t)test_bits(&random);
+        accepted += try_bytes(bytes, size);
+    }
+    for (int i = 0; i < splices; i++) { /* a piece is left out, or there twice */
+        size_t from = (size_t)test_below(&random, (int)size), to = (size_t)test_below(&random, (int)size);
+        memcpy(bytes, original, from);
+        memcpy(bytes + from, (uint8_t *)original + to, size - to);
+        accepted += try_bytes(bytes, from + size - to);
+    }
+    print_message("file of %zu bytes; %d mutations still read\n", size, accepted);
+    free(bytes);
+    qmt_free(original);
+}
+
+/* Lengths and counts far above the file's size cost neither time nor memory. */
+static void claims_cost_nothing(void **state)
+{
+    (void)state;
+    const uint8_t long_field[] = {0x3a, 0xff, 0xff, 0xff, 0xff, 0x7f, 0x0a, 0x00}; /* a graph of 34 GB */
+    clock_t start = clock();
+    assert_false(try_bytes(long_field, sizeof long_field));
+    enum { size = 400000 };
+    uint8_t *nodes = malloc(size + 8);
+    const uint8_t head[] = {0x08, 0x08, 0x3a, 0x80, 0xb5, 0x18}; /* a graph of 400,000 bytes: 200,000 empty nodes */
+    memcpy(nodes, head, sizeof head);
+    for (size_t i = sizeof head; i < sizeof head + size && i + 1 < size + 8; i += 2) {
+        nodes[i] = 0x0a;
+        nodes[i + 1] = 0;
+    }
+    assert_false(try_bytes(nodes, sizeof head + size));
+    assert_false(try_bytes((const uint8_t *)"", 0));
+    free(nodes);
+    assert_true((double)(clock() - start) / CLOCKS_PER_SEC < 2);
+}
+
+static void files_that_cannot_be_read(void **state)
+{
+    (void)state;
+    qmtcnn_error error;
+    qmt_model *model;
+    assert_int_equal(qmt_onnx_read_file("/nowhere/pnet.onnx", &model, &error), QMTCNN_ERROR_IO);
+    assert_non_null(strstr(error.message, "/nowhere/pnet.onnx"));
+    assert_int_not_equal(qmt_onnx_read_file("/", &model, &error), QMTCNN_OK);
+    assert_null(model);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(written_models_are_read_back), cmocka_unit_test(fp32_and_single_heads),
+        cmocka_unit_test(writing_wrong_models_fails),   cmocka_unit_test(gemm_is_a_convolution),
+        cmocka_unit_test(batch_norm_is_folded),         cmocka_unit_test(int8_weights_are_read),
+        cmocka_unit_test(foreign_landmarks_are_planar), cmocka_unit_test(planted_faults_are_named),
+        cmocka_unit_test(mutations_never_crash),        cmocka_unit_test(claims_cost_nothing),
+        cmocka_unit_test(files_that_cannot_be_read),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
