@@ -1,5 +1,5 @@
-/* cli: one file a command. A command parses its options, calls the toolkit, and prints: results on standard output, all else
- * on standard error. Exit status 0: done, 1: failed, 2: wrong use. */
+/* cli: one file a command. A command parses its options, calls the toolkit, and prints: results on standard output, all
+ * else on standard error. Exit status 0: done, 1: failed, 2: wrong use. */
 #ifndef QMT_COMMAND_H
 #define QMT_COMMAND_H
 
@@ -9,7 +9,7 @@ enum { qmt_exit_done = 0, qmt_exit_failed = 1, qmt_exit_usage = 2 };
 
 typedef struct qmt_command {
     const char *name;
-    const char *summary; /* one line for `qmtcnn --help` */
+    const char *summary;               /* one line for `qmtcnn --help` */
     int (*run)(int argc, char **argv); /* argv[0] is the command's name */
 } qmt_command;
 
@@ -29,10 +29,10 @@ typedef enum qmt_option_kind {
 
 /* One long option. Tables end with an entry whose name is NULL. */
 typedef struct qmt_option {
-    const char *name;    /* without the two hyphens; hyphens and underscores are the same when parsed */
+    const char *name; /* without the two hyphens; hyphens and underscores are the same when parsed */
     qmt_option_kind kind;
-    void *value;         /* where to put it; CONFIG: the qmt_config */
-    const char *argument;/* shown in help: "DIR"; NULL for flags */
+    void *value;          /* where to put it; CONFIG: the qmt_config */
+    const char *argument; /* shown in help: "DIR"; NULL for flags */
     const char *help;
     const char *choices; /* CHOICE: "pnet|rnet|onet|all" */
     const char *key;     /* CONFIG: dotted key */
@@ -44,14 +44,15 @@ typedef struct qmt_usage {
     const char *synopsis; /* "qmtcnn train --model pnet|rnet|onet|all [OPTION]..." */
     const char *text;     /* what it does, with an example */
     const qmt_option *options;
-    qmt_config *config;   /* not NULL: also takes --config FILE and --section.key VALUE for every setting; --config is read first, whatever the order */
+    qmt_config *config; /* not NULL: also takes --config FILE and --section.key VALUE for every setting; --config is
+                           read first, whatever the order */
     int min_inputs, max_inputs; /* arguments that are no options; max -1: any number */
 } qmt_usage;
 
 typedef enum qmt_parse_result { QMT_PARSED, QMT_PARSED_HELP, QMT_PARSED_WRONG } qmt_parse_result;
 
-/* Parses argv[1..]; "--name VALUE" and "--name=VALUE"; "--" ends options. Inputs are moved to argv[1 .. *inputs]. Prints help (--help) or a message
- * (with the nearest valid option) itself. */
+/* Parses argv[1..]; "--name VALUE" and "--name=VALUE"; "--" ends options. Inputs are moved to argv[1 .. *inputs].
+ * Prints help (--help) or a message (with the nearest valid option) itself. */
 qmt_parse_result qmt_parse_options(int argc, char **argv, const qmt_usage *usage, int *inputs);
 
 /* Prints "qmtcnn COMMAND: MESSAGE" on standard error and returns the exit status for a library status. */

@@ -1,5 +1,5 @@
-/* Generated pictures with labels for the tests of crops, mining and prepare. Pixel x, y of a 256 x 256 picture holds red x and
- * green y, so that a crop's pixels tell where it was cut. */
+/* Generated pictures with labels for the tests of crops, mining and prepare. Pixel x, y of a 256 x 256 picture holds
+ * red x and green y, so that a crop's pixels tell where it was cut. */
 #ifndef QMT_TEST_SCENES_H
 #define QMT_TEST_SCENES_H
 
@@ -67,7 +67,8 @@ static inline double scene_iou(qmt_box a, qmt_box b)
     if (width <= 0 || height <= 0)
         return 0;
     double both = width * height;
-    return both / ((double)(a.x2 - a.x1) * (double)(a.y2 - a.y1) + (double)(b.x2 - b.x1) * (double)(b.y2 - b.y1) - both);
+    return both /
+           ((double)(a.x2 - a.x1) * (double)(a.y2 - a.y1) + (double)(b.x2 - b.x1) * (double)(b.y2 - b.y1) - both);
 }
 
 /* A data set of `count` pictures under `folder`: picture i has two faces, one with landmarks, and an ignored region. */
@@ -103,8 +104,8 @@ static inline void scene_set_make(const char *folder, int count, scene_set *set)
     }
     qmt_image_clear(&image);
     set->dataset.folder = (char *)(uintptr_t)folder;
-    set->dataset.split = (char *)(uintptr_t)"train";
-    set->dataset.annotation_path = (char *)(uintptr_t)"made by hand";
+    set->dataset.split = (char *)(uintptr_t) "train";
+    set->dataset.annotation_path = (char *)(uintptr_t) "made by hand";
     set->dataset.pictures = set->pictures;
     set->dataset.picture_count = (size_t)count;
     set->dataset.labels = set->labels;

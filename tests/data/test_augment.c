@@ -183,9 +183,8 @@ static void test_blur(void **state)
     for (int y = 0; y < side; y++) {
         for (int x = 0; x < side; x++) {
             double dx = x - 12, dy = y - 12;
-            double wanted = fabs(dx) > 4 || fabs(dy) > 4
-                                ? 0
-                                : 255 * exp(-(dx * dx + dy * dy) / (2 * sigma * sigma)) / (sum * sum);
+            double wanted =
+                fabs(dx) > 4 || fabs(dy) > 4 ? 0 : 255 * exp(-(dx * dx + dy * dy) / (2 * sigma * sigma)) / (sum * sum);
             assert_true(difference(pixels[3 * (y * side + x)], wanted) <= 0.51);
         }
     }

@@ -272,14 +272,14 @@ static void test_candidates_by_class(void **state)
     qmt_label labels[] = {scene_face(100, 100, 60, 60), scene_face(10, 180, 60, 60), scene_face(200, 200, 15, 15)};
     labels[1].ignore = true;
     const qmt_candidate candidates[] = {
-        candidate(10, 10, 40, 0.9f),    /* negative */
-        candidate(105, 100, 60, 0.8f),  /* positive: 55 / 65 = 0.846 */
-        candidate(120, 100, 60, 0.7f),  /* part: 40 / 80 = 0.5 */
-        candidate(130, 100, 60, 0.6f),  /* nothing: 30 / 90 = 0.333 */
-        candidate(10, 180, 58, 0.5f),   /* ignored */
-        candidate(200, 200, 15, 0.4f),  /* a face too small for samples */
-        candidate(-30, -30, 90, 0.3f),  /* negative past the border, black outside */
-        candidate(50, 50, 0, 0.2f),     /* empty */
+        candidate(10, 10, 40, 0.9f),   /* negative */
+        candidate(105, 100, 60, 0.8f), /* positive: 55 / 65 = 0.846 */
+        candidate(120, 100, 60, 0.7f), /* part: 40 / 80 = 0.5 */
+        candidate(130, 100, 60, 0.6f), /* nothing: 30 / 90 = 0.333 */
+        candidate(10, 180, 58, 0.5f),  /* ignored */
+        candidate(200, 200, 15, 0.4f), /* a face too small for samples */
+        candidate(-30, -30, 90, 0.3f), /* negative past the border, black outside */
+        candidate(50, 50, 0, 0.2f),    /* empty */
     };
     qmt_prepare_config config = recipe();
     cut_candidates(&config, candidates, 8, labels, 3, &all);

@@ -132,9 +132,9 @@ static void test_recall_by_hand(void **state)
     (void)state;
     labels[3].ignore = true;
     memset(candidates, 0, sizeof candidates);
-    candidates[0].box = (qmt_box){0, 0, 40, 20.5f};     /* IoU 0.51 */
-    candidates[1].box = (qmt_box){115, 100, 145, 130};  /* IoU 1/3 */
-    candidates[2].box = (qmt_box){200, 0, 219, 30};     /* a face too small to count */
+    candidates[0].box = (qmt_box){0, 0, 40, 20.5f};    /* IoU 0.51 */
+    candidates[1].box = (qmt_box){115, 100, 145, 130}; /* IoU 1/3 */
+    candidates[2].box = (qmt_box){200, 0, 219, 30};    /* a face too small to count */
     qmt_scene scene = {.labels = labels, .label_count = 4};
     qmt_count_recall(&scene, 20, candidates, 3, &recall);
     assert_int_equal(recall.faces, 12);
@@ -166,7 +166,8 @@ static double read_recall(const qmt_store *store, const char *network)
     return recall;
 }
 
-/* With no random negatives all negatives are mined: the red thing, and boxes half on red faces, never the ignored one. */
+/* With no random negatives all negatives are mined: the red thing, and boxes half on red faces, never the ignored one.
+ */
 static void mine(qmt_net_id net, const char *folder, const scene_set *set, const char *out, int threads)
 {
     static qmt_config config;

@@ -13,15 +13,15 @@
 
 enum { pictures = 40 }; /* three parts */
 
-typedef struct fixture {
+struct fixture {
     char *folder;
     scene_set set;
     qmt_config config;
-} fixture;
+};
 
 static int setup(void **state)
 {
-    fixture *fixture = calloc(1, sizeof *fixture);
+    struct fixture *fixture = calloc(1, sizeof *fixture);
     assert_non_null(fixture);
     fixture->folder = test_make_folder();
     scene_set_make(fixture->folder, pictures, &fixture->set);
@@ -34,21 +34,22 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    fixture *fixture = *state;
+    struct fixture *fixture = *state;
     scene_set_free(&fixture->set);
     test_remove_folder(fixture->folder);
     free(fixture);
     return 0;
 }
 
-static char *store_in(const fixture *fixture, const char *name)
+static char *store_in(const struct fixture *fixture, const char *name)
 {
     char *path = qmt_path_join(fixture->folder, name);
     assert_non_null(path);
     return path;
 }
 
-static qmtcnn_status prepare(const fixture *fixture, const char *out, int threads, bool resume, qmtcnn_error *error)
+static qmtcnn_status prepare(const struct fixture *fixture, const char *out, int threads, bool resume,
+                             qmtcnn_error *error)
 {
     qmt_prepare_options options = {.net = QMT_PNET, .out = out, .threads = threads, .resume = resume, .seed = 5};
     return qmt_prepare(&fixture->set.dataset, &fixture->config, &options, NULL, error);
@@ -80,7 +81,7 @@ static void assert_same_folders(const char *a, const char *b)
 
 static void test_any_number_of_threads(void **state)
 {
-    fixture *fixture = *state;
+    struct fixture *fixture = *state;
     qmtcnn_error error;
     char *paths[3];
     for (int i = 0; i < 3; i++) {
@@ -111,7 +112,7 @@ static json_int_t number_at(const json_t *root, const char *object, const char *
 /* The manifest's counts and histograms, from the pixels: they tell where each crop was cut. */
 static void test_manifest_tells_the_truth(void **state)
 {
-    fixture *fixture = *state;
+    struct fixture *fixture = *state;
     qmtcnn_error error;
     qmt_store *store;
     char *path = store_in(fixture, "store");
@@ -158,7 +159,7 @@ static void test_manifest_tells_the_truth(void **state)
 /* Limits keep exactly so many, from the whole set, and the kept ones are among those of a run without limits. */
 static void test_limits(void **state)
 {
-    fixture *fixture = *state;
+    struct fixture *fixture = *state;
     qmtcnn_error error;
     qmt_store *all, *some;
     char *all_path = store_in(fixture, "all"), *some_path = store_in(fixture, "some");
@@ -192,7 +193,7 @@ static void test_limits(void **state)
 }
 
 /* Runs prepare in a child and kills it after `milliseconds`. Says whether it was still running. */
-static bool run_and_kill(const fixture *fixture, const char *out, long milliseconds)
+static bool run_and_kill(const struct fixture *fixture, const char *out, long milliseconds)
 {
     int result = 0;
     fflush(NULL);
@@ -211,7 +212,7 @@ static bool run_and_kill(const fixture *fixture, const char *out, long milliseco
 
 static void test_killed_and_resumed(void **state)
 {
-    fixture *fixture = *state;
+    struct fixture *fixture = *state;
     qmtcnn_error error;
     int killed = 0;
     char *whole = store_in(fixture, "whole"), *broken = store_in(fixture, "broken");
@@ -228,10 +229,60 @@ static void test_killed_and_resumed(void **state)
     qmt_free(whole);
 }
 
+/* Kills a run as soon as it has written the shard called `name`. Says whether that was before its end. */
+static bool run_until_shard(const struct fixture *fixture, const char *out, const char *name)
+{
+    int result = 0;
+    char *path = qmt_path_join(out, name);
+    fflush(NULL);
+    pid_t child = fork(), ended = 0;
+    assert_true(child >= 0);
+    if (child == 0)
+        _exit(prepare(fixture, out, 2, true, NULL) == QMTCNN_OK ? 0 : 1);
+    while (!qmt_file_exists(path) && (ended = waitpid(child, &result, WNOHANG)) == 0) {
+        struct timespec wait = {0, 200000};
+        nanosleep(&wait, NULL);
+    }
+    if (ended == 0) {
+        kill(child, SIGKILL);
+        assert_true(waitpid(child, &result, 0) == child);
+    }
+    qmt_free(path);
+    return WIFSIGNALED(result);
+}
+
+/* Killed while it merges, with shards written and their parts gone. */
+static void test_killed_while_merging(void **state)
+{
+    struct fixture *fixture = *state;
+    qmtcnn_error error;
+    char *whole = store_in(fixture, "whole"), *broken = store_in(fixture, "broken");
+    char *manifest = qmt_path_join(broken, "manifest.json"),
+         *part = qmt_path_join(broken, "parts/part-000000-0000.safetensors");
+    fixture->config.prepare[QMT_PNET].shard_samples = 60;
+    fixture->config.prepare[QMT_PNET].max_parts = 1000;
+    assert_ok(prepare(fixture, whole, 1, false, &error), &error);
+    /* On a busy machine the signal may come too late; then once more, from the start. */
+    bool merging = false;
+    for (int i = 0; i < 10 && !merging; i++) {
+        remove(manifest);
+        (void)run_until_shard(fixture, broken, "shard-00003.safetensors");
+        merging = !qmt_file_exists(manifest) && !qmt_file_exists(part);
+    }
+    assert_true(merging);
+    (void)run_until_shard(fixture, broken, "shard-00040.safetensors");
+    assert_ok(prepare(fixture, broken, 3, true, &error), &error);
+    assert_same_folders(whole, broken);
+    qmt_free(part);
+    qmt_free(manifest);
+    qmt_free(broken);
+    qmt_free(whole);
+}
+
 /* As on a full disk: files can't grow past a limit that parts keep and shards don't. */
 static void test_no_room_for_a_file(void **state)
 {
-    fixture *fixture = *state;
+    struct fixture *fixture = *state;
     qmtcnn_error error;
     int result = 0;
     char *whole = store_in(fixture, "whole"), *broken = store_in(fixture, "broken");
@@ -260,7 +311,7 @@ static void test_no_room_for_a_file(void **state)
 
 static void test_other_settings_start_anew(void **state)
 {
-    fixture *fixture = *state;
+    struct fixture *fixture = *state;
     qmtcnn_error error;
     char *fresh = store_in(fixture, "fresh"), *again = store_in(fixture, "again");
     assert_ok(prepare(fixture, again, 2, false, &error), &error);
@@ -279,7 +330,7 @@ static void test_other_settings_start_anew(void **state)
 
 static void test_unreadable_pictures(void **state)
 {
-    fixture *fixture = *state;
+    struct fixture *fixture = *state;
     qmtcnn_error error;
     qmt_store *store;
     char *path = store_in(fixture, "store");
@@ -307,7 +358,7 @@ static void test_unreadable_pictures(void **state)
 
 static void test_wrong_use(void **state)
 {
-    fixture *fixture = *state;
+    struct fixture *fixture = *state;
     qmtcnn_error error;
     char *path = store_in(fixture, "store");
     qmt_prepare_options options = {.net = QMT_RNET, .out = path, .threads = 1, .seed = 5};
@@ -332,6 +383,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_manifest_tells_the_truth, setup, teardown),
         cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_killed_and_resumed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_killed_while_merging, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_room_for_a_file, setup, teardown),
         cmocka_unit_test_setup_teardown(test_other_settings_start_anew, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unreadable_pictures, setup, teardown),

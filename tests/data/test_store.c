@@ -228,8 +228,9 @@ static void mutate(const char *folder, const char *name, int rounds)
         if (round % 5 == 2)
             length = size + (size_t)qmt_random_below(&random, size);
         for (int i = 0; round % 5 != 1 && i <= round % 3; i++)
-            changed[qmt_random_below(&random, round % 2 ? size : size < 700 ? size : 700)] ^=
-                (uint8_t)(1 + qmt_random_below(&random, 255));
+            changed[qmt_random_below(&random, round % 2    ? size
+                                              : size < 700 ? size
+                                                           : 700)] ^= (uint8_t)(1 + qmt_random_below(&random, 255));
         assert_ok(qmt_file_write(path, changed, length, &error), &error);
         qmt_store *store = NULL;
         if (qmt_store_open(folder, &store, &error) == QMTCNN_OK) {

@@ -547,6 +547,37 @@ static void test_damaged(void **state)
     free(name);
 }
 
+static void test_limits(void **state)
+{
+    (void)state;
+    char *name;
+    const int16_t zero = 0;
+    QmtOnnx__Model *model = make_model(QMT_ACTIVATION_RELU);
+    QmtOnnx__Tensor *bias = tensor_of(model, node_of(model, "Conv", 0)->input[2]);
+    name = strdup(bias->name);
+    bias->data_location = 1;
+    bias->raw_data.len = 0;
+    bias->n_float_data = 0;
+    expect(model, "external-data", name, false);
+    free(name);
+
+    model = make_model(QMT_ACTIVATION_RELU); /* 4 x 3 x 3 x 3 as 4 x 27 */
+    QmtOnnx__Tensor *weight = tensor_of(model, quantizer_of(model, 0, 1, false)->input[0]);
+    name = strdup(name_of(node_of(model, "Conv", 0)));
+    weight->n_dims = 2;
+    weight->dims[1] = 27;
+    expect(model, "dimensions", name, true);
+    free(name);
+
+    model = make_model(QMT_ACTIVATION_RELU);
+    QmtOnnx__Node *node = quantizer_of(model, 1, 0, true);
+    name = strdup(name_of(node));
+    give_input(model, node, 2, "zp", QMT_ONNX_INT32, &zero, 0);
+    tensor_of(model, "zp")->data_type = 5; /* INT16 */
+    expect(model, "zero-point-type", name, false);
+    free(name);
+}
+
 /* Truncations and changed bytes: findings or an error, and neither a crash nor a hang. */
 static void test_hostile(void **state)
 {
@@ -603,7 +634,7 @@ int main(void)
         cmocka_unit_test(test_int8_weight),   cmocka_unit_test(test_zero_points), cmocka_unit_test(test_scales),
         cmocka_unit_test(test_weight_scales), cmocka_unit_test(test_pairs),       cmocka_unit_test(test_between),
         cmocka_unit_test(test_layers),        cmocka_unit_test(test_prelu),       cmocka_unit_test(test_damaged),
-        cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_limits),        cmocka_unit_test(test_hostile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,8 +29,7 @@ static qmt_truth *make_truth(size_t pictures)
 static void add_face(qmt_truth *truth, size_t picture, double x, double y, double side, bool counts)
 {
     qmt_truth_picture *to = &truth->pictures[picture];
-    to->faces[to->count++] =
-        (qmt_truth_face){x, y, side, side, counts ? QMT_SETTING_ALL : 0, false, {{0}}};
+    to->faces[to->count++] = (qmt_truth_face){x, y, side, side, counts ? QMT_SETTING_ALL : 0, false, {{0}}};
 }
 
 static qmt_detection box_at(double x, double y, double side, double score)
@@ -123,11 +122,11 @@ static void exact_ap(void **state)
     free_example(truth, detections);
 }
 
-/* Normalized: (s - 0.4) / 0.5: 0.9 -> 1, 0.85 -> 0.9, 0.8 -> 0.8, 0.6 -> 0.4, 0.5 -> 0.2, 0.4 -> 0. Thresholds 0.999 to 0
- * in steps of 0.001 meet each of these scores apart, so the curve has the same steps and AP is 13/15 if picture 2 counts.
- * In the official code it does not: then precision at recall 1 is 3/5 all the same (0.4 is the last box). With a false
- * alarm of 0.95 in picture 2 the two differ: precision at recall 1/3, 2/3, 1 becomes 1/2, 2/3, 3/6: the envelope is 2/3 to
- * recall 2/3 and 1/2 beyond: 2/3 * 2/3 + 1/3 * 1/2 = 11/18. */
+/* Normalized: (s - 0.4) / 0.5: 0.9 -> 1, 0.85 -> 0.9, 0.8 -> 0.8, 0.6 -> 0.4, 0.5 -> 0.2, 0.4 -> 0. Thresholds 0.999 to
+ * 0 in steps of 0.001 meet each of these scores apart, so the curve has the same steps and AP is 13/15 if picture 2
+ * counts. In the official code it does not: then precision at recall 1 is 3/5 all the same (0.4 is the last box). With
+ * a false alarm of 0.95 in picture 2 the two differ: precision at recall 1/3, 2/3, 1 becomes 1/2, 2/3, 3/6: the
+ * envelope is 2/3 to recall 2/3 and 1/2 beyond: 2/3 * 2/3 + 1/3 * 1/2 = 11/18. */
 static void official_ap(void **state)
 {
     (void)state;
@@ -150,8 +149,8 @@ static void official_ap(void **state)
     free_example(truth, detections);
 }
 
-/* A face from 0 to 10 and a box from 5 to 15, both 10 high. Plain: 50 / 150. With a pixel added to each side the face is
- * 11 x 11, the box too, and they share 6 x 11: 66 / 176. */
+/* A face from 0 to 10 and a box from 5 to 15, both 10 high. Plain: 50 / 150. With a pixel added to each side the face
+ * is 11 x 11, the box too, and they share 6 x 11: 66 / 176. */
 static void overlap_conventions(void **state)
 {
     (void)state;
@@ -164,8 +163,9 @@ static void overlap_conventions(void **state)
     assert_float_equal(qmt_overlap_of(&face, &apart, 1), 0.5 * 11 / (121 + 121 - 5.5), 1e-15);
 }
 
-/* Recall with at most 0.1 and 1 false alarms a picture, 3 pictures: at 0.85 there is none (0 <= 0.3) and recall 2/3; at 0.5
- * there are two (2 <= 3) and recall is 1. Precision and recall at 0.6: of 0.9 0.85 0.8 0.6 two are hits: 2/4, 2/3. */
+/* Recall with at most 0.1 and 1 false alarms a picture, 3 pictures: at 0.85 there is none (0 <= 0.3) and recall 2/3; at
+ * 0.5 there are two (2 <= 3) and recall is 1. Precision and recall at 0.6: of 0.9 0.85 0.8 0.6 two are hits: 2/4, 2/3.
+ */
 static void froc_and_operating_point(void **state)
 {
     (void)state;
@@ -217,7 +217,8 @@ static void size_bins(void **state)
     free_example(truth, detections);
 }
 
-/* Boxes of equal score are one step: a hit and a false alarm at 0.5 give precision 1/2 at recall 1, in whatever order. */
+/* Boxes of equal score are one step: a hit and a false alarm at 0.5 give precision 1/2 at recall 1, in whatever order.
+ */
 static void ties_are_one_step(void **state)
 {
     (void)state;
@@ -393,7 +394,8 @@ static void official_ap_agrees_with_a_slow_one(void **state)
     }
 }
 
-/* The exact curve by brute force: every distinct score is a threshold, and the envelope a maximum over all lower ones. */
+/* The exact curve by brute force: every distinct score is a threshold, and the envelope a maximum over all lower ones.
+ */
 static double slow_exact_ap(const qmt_ranking *ranking)
 {
     double ap = 0, last = 0;

@@ -1,4 +1,5 @@
 /* The public header, on networks with random weights written as ONNX. */
+#define _POSIX_C_SOURCE 200809L /* posix_memalign */
 #include "common/test.h"
 
 #include "runtime/detect/api.h"
@@ -12,7 +13,8 @@
 
 /* ---- Allocations that can be made to fail ------------------------------------------------------ */
 
-/* Counts this thread's allocations of the library; the one numbered `fail_at` (and, if `fail_all`, all after it) fails. */
+/* Counts this thread's allocations of the library; the one numbered `fail_at` (and, if `fail_all`, all after it) fails.
+ */
 static _Thread_local long allocations, fail_at = -1;
 static _Thread_local bool fail_all;
 
@@ -42,10 +44,11 @@ struct shape {
     int channels, kernel, pool, stride;
 };
 
+/* The geometry of the real networks with fewer channels, so that plain C is fast enough. */
 static const struct shape trunks[qmt_net_count][5] = {
     {{10, 3, 2, 2}, {16, 3, 0, 0}, {32, 3, 0, 0}},
-    {{28, 3, 3, 2}, {48, 3, 3, 2}, {64, 2, 0, 0}, {128, 3, 0, 0}},
-    {{32, 3, 3, 2}, {64, 3, 3, 2}, {64, 3, 2, 2}, {128, 2, 0, 0}, {256, 3, 0, 0}},
+    {{16, 3, 3, 2}, {16, 3, 3, 2}, {32, 2, 0, 0}, {32, 3, 0, 0}},
+    {{16, 3, 3, 2}, {16, 3, 3, 2}, {16, 3, 2, 2}, {32, 2, 0, 0}, {48, 3, 0, 0}},
 };
 static const int trunk_layers[qmt_net_count] = {3, 4, 5};
 
@@ -76,15 +79,17 @@ static void make_network(qmt_net_id net, bool int8, const char *threshold, void 
         char name[16];
         snprintf(name, sizeof name, "conv%d", i + 1);
         assert_ok(qmt_layer_init(&model->layers[i], name, channels, shape->channels, shape->kernel, shape->kernel,
-                                 QMT_ACTIVATION_RELU, &error), &error);
+                                 QMT_ACTIVATION_RELU, &error),
+                  &error);
         model->layers[i].pool_kernel = shape->pool;
         model->layers[i].pool_stride = shape->stride;
         fill_layer(&model->layers[i], 1.2f, int8, i == 0 ? qmt_input_scale() : 4.0f / 127, &seed);
         channels = shape->channels;
     }
     for (int i = 0; i < qmt_head_count; i++) {
-        assert_ok(qmt_layer_init(&model->heads[i], head_names[i], channels, head_channels[i], 1, 1,
-                                 QMT_ACTIVATION_NONE, &error), &error);
+        assert_ok(qmt_layer_init(&model->heads[i], head_names[i], channels, head_channels[i], 1, 1, QMT_ACTIVATION_NONE,
+                                 &error),
+                  &error);
         fill_layer(&model->heads[i], i == 0 ? 1.0f : 0.2f, int8, 4.0f / 127, &seed);
     }
     if (threshold)
@@ -346,12 +351,14 @@ static void test_formats_agree(void **state)
     for (int colored = 0; colored < 2; colored++) {
         for (int i = 0; colored && i < width * height; i++) {
             for (int c = 0; c < 3; c++)
-                rgb[3 * i + c] = bgr[3 * i + 2 - c] = rgba[4 * i + c] = bgra[4 * i + 2 - c] = (uint8_t)next_random(&seed);
+                rgb[3 * i + c] = bgr[3 * i + 2 - c] = rgba[4 * i + c] = bgra[4 * i + 2 - c] =
+                    (uint8_t)next_random(&seed);
         }
-        const qmtcnn_image images[] = {
-            {rgb, width, height, 3 * width, QMTCNN_RGB, NULL, 0},   {bgr, width, height, 3 * width, QMTCNN_BGR, NULL, 0},
-            {rgba, width, height, 4 * width, QMTCNN_RGBA, NULL, 0}, {bgra, width, height, 4 * width, QMTCNN_BGRA, NULL, 0},
-            {gray, width, height, width, QMTCNN_GRAY, NULL, 0}};
+        const qmtcnn_image images[] = {{rgb, width, height, 3 * width, QMTCNN_RGB, NULL, 0},
+                                       {bgr, width, height, 3 * width, QMTCNN_BGR, NULL, 0},
+                                       {rgba, width, height, 4 * width, QMTCNN_RGBA, NULL, 0},
+                                       {bgra, width, height, 4 * width, QMTCNN_BGRA, NULL, 0},
+                                       {gray, width, height, width, QMTCNN_GRAY, NULL, 0}};
         size_t count, other_count;
         qmtcnn_face *faces = detect(context, &images[0], &count);
         assert_true(count > 0);
@@ -420,8 +427,13 @@ static void test_sizes_and_history(void **state)
         const ptrdiff_t row = 3 * width + (ptrdiff_t)(next_random(&seed) % 20);
         uint8_t *pixels = random_picture((size_t)(row * (height - 1) + 3 * width), seed);
         const bool bottom_up = next_random(&seed) % 2;
-        qmtcnn_image image = {bottom_up ? pixels + row * (height - 1) : pixels, width, height, bottom_up ? -row : row,
-                              i % 3 ? QMTCNN_RGB : QMTCNN_BGR, NULL, 0};
+        qmtcnn_image image = {bottom_up ? pixels + row * (height - 1) : pixels,
+                              width,
+                              height,
+                              bottom_up ? -row : row,
+                              i % 3 ? QMTCNN_RGB : QMTCNN_BGR,
+                              NULL,
+                              0};
         qmtcnn_face *other = detect(context, &image, &again);
         for (size_t k = 0; k < again; k++) {
             assert_true(other[k].x >= 0 && other[k].y >= 0 && other[k].width > 0 && other[k].height > 0);
@@ -568,7 +580,8 @@ static void test_no_memory_after_the_first_picture(void **state)
     const qmtcnn_options options = loose_options(1);
     qmtcnn_context *context = open_context(model, &options);
     uint8_t *pixels = random_picture(4 * 200 * 150, 2);
-    qmtcnn_image large = {pixels, 200, 150, 800, QMTCNN_BGRA, NULL, 0}, small = {pixels, 50, 90, 300, QMTCNN_RGB, NULL, 0};
+    qmtcnn_image large = {pixels, 200, 150, 800, QMTCNN_BGRA, NULL, 0},
+                 small = {pixels, 50, 90, 300, QMTCNN_RGB, NULL, 0};
     const qmtcnn_face *faces;
     size_t count;
     (void)state;

@@ -22,7 +22,8 @@ static float uniform(uint32_t *state, float low, float high)
 static void test_areas_by_hand(void **state)
 {
     (void)state;
-    const qmt_box a = {0, 0, 10, 10}, b = {5, 5, 15, 15}, c = {10, 0, 20, 10}, empty = {3, 3, 3, 8}, turned = {9, 9, 1, 1};
+    const qmt_box a = {0, 0, 10, 10}, b = {5, 5, 15, 15}, c = {10, 0, 20, 10}, empty = {3, 3, 3, 8},
+                  turned = {9, 9, 1, 1};
     assert_float_equal(qmt_box_area(a), 100, 0);
     assert_float_equal(qmt_box_area(empty), 0, 0);
     assert_float_equal(qmt_box_area(turned), 0, 0);

@@ -15,10 +15,10 @@
 struct fake {
     int workers;
     atomic_int calls;
-    bool not_a_number;    /* scores and offsets are NaN */
-    bool everything;      /* every cell and crop passes, all with the same score */
-    int fail_net;         /* this network fails; -1: none */
-    bool wrong_geometry;  /* P-Net makes one row less */
+    bool not_a_number;   /* scores and offsets are NaN */
+    bool everything;     /* every cell and crop passes, all with the same score */
+    int fail_net;        /* this network fails; -1: none */
+    bool wrong_geometry; /* P-Net makes one row less */
 };
 
 static bool is_red(const uint8_t *pixel)
@@ -48,8 +48,8 @@ static bool find_red(const qmt_pixels *picture, int x, int y, int side, float bo
     return red > 0 && 10 * red > 8 * (x2 + 1 - x1) * (y2 + 1 - y1);
 }
 
-/* Good where the rectangle fills much of the window; P-Net's windows must hold all of it, with a pixel to spare. Nothing but
- * the window counts, as with a real network. */
+/* Good where the rectangle fills much of the window; P-Net's windows must hold all of it, with a pixel to spare.
+ * Nothing but the window counts, as with a real network. */
 static float judge(const float box[4], int side)
 {
     const float larger = fmaxf(box[2] - box[0], box[3] - box[1]);
@@ -59,9 +59,10 @@ static float judge(const float box[4], int side)
     return 0.61f + 0.38f * larger / (float)side;
 }
 
-/* P- and R-Net frame the rectangle with a tenth of its size to spare, as networks that keep all of a face for the next one;
- * O-Net frames it exactly. */
-static void see(const struct fake *fake, const qmt_pixels *picture, int x, int y, int side, float *face, float offset[4])
+/* P- and R-Net frame the rectangle with a tenth of its size to spare, as networks that keep all of a face for the next
+ * one; O-Net frames it exactly. */
+static void see(const struct fake *fake, const qmt_pixels *picture, int x, int y, int side, float *face,
+                float offset[4])
 {
     float box[4] = {0, 0, 0, 0};
     const float size = (float)side;
@@ -485,8 +486,9 @@ static void test_tiles_cover_every_cell_once(void **state)
         const int width = 12 + (int)((seed = seed * 1664525u + 1013904223u) >> 8) % (i < 100 ? 300 : 6000);
         const int height = 12 + (int)((seed = seed * 1664525u + 1013904223u) >> 8) % (i < 100 ? 300 : 6000);
         rig.options.detect.min_face = 12 + i % 30;
-        assert_ok(qmt_pyramid_tiles(&rig.backend, width, height, &rig.options.detect, &tiles, &capacity, &count, &error),
-                  &error);
+        assert_ok(
+            qmt_pyramid_tiles(&rig.backend, width, height, &rig.options.detect, &tiles, &capacity, &count, &error),
+            &error);
         double scales[qmt_max_levels];
         const int levels = qmt_pyramid_scales(width, height, &rig.options.detect, scales);
         size_t t = 0;
@@ -512,16 +514,11 @@ static void test_tiles_cover_every_cell_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_face_of_every_size),
-        cmocka_unit_test(test_odd_pictures),
-        cmocka_unit_test(test_crowd_across_tiles),
-        cmocka_unit_test(test_threads_give_the_same_bytes),
-        cmocka_unit_test(test_history_and_memory),
-        cmocka_unit_test(test_stages_and_limit),
-        cmocka_unit_test(test_failures_leave_it_usable),
-        cmocka_unit_test(test_too_small_for_a_face),
-        cmocka_unit_test(test_scales_by_hand),
-        cmocka_unit_test(test_tiles_cover_every_cell_once),
+        cmocka_unit_test(test_one_face_of_every_size),   cmocka_unit_test(test_odd_pictures),
+        cmocka_unit_test(test_crowd_across_tiles),       cmocka_unit_test(test_threads_give_the_same_bytes),
+        cmocka_unit_test(test_history_and_memory),       cmocka_unit_test(test_stages_and_limit),
+        cmocka_unit_test(test_failures_leave_it_usable), cmocka_unit_test(test_too_small_for_a_face),
+        cmocka_unit_test(test_scales_by_hand),           cmocka_unit_test(test_tiles_cover_every_cell_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

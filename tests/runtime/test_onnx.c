@@ -515,7 +515,7 @@ static void planted_faults_are_named(void **state)
                                    {"nan", plant_nan_scale},
                                    {"-1", plant_negative_scale},
                                    {"finite", plant_nan_weight},
-                                   {"16 channels", plant_channels},
+                                   {"do not fit", plant_channels},
                                    {"stride", plant_stride},
                                    {"padding", plant_padding},
                                    {"ceil_mode", plant_floor},
@@ -526,7 +526,7 @@ static void planted_faults_are_named(void **state)
                                    {"printable", plant_name},
                                    {"differs", plant_scales},
                                    {"between", plant_early_quantizer},
-                                   {"no layer of its own", plant_output_channels},
+                                   {"32 channels", plant_output_channels},
                                    {"four dimensions", plant_input_rank}};
     qmt_model *model = test_make_model(QMT_PNET, true, QMT_ACTIVATION_RELU, 27);
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {

@@ -33,7 +33,8 @@ static uint8_t *encode(const uint8_t *rgb, qmtcnn_format format, ptrdiff_t strid
     for (int y = 0; y < height; y++)
         for (int x = 0; x < width; x++)
             for (int c = 0; c < bytes; c++)
-                (*first)[y * stride + x * bytes + c] = c == 3 ? (uint8_t)(x + y) : rgb[3 * (width * y + x) + order[format][c]];
+                (*first)[y * stride + x * bytes + c] =
+                    c == 3 ? (uint8_t)(x + y) : rgb[3 * (width * y + x) + order[format][c]];
     return memory;
 }
 
@@ -104,8 +105,11 @@ static void test_nv12(void **state)
         }
     }
     /* Known colors: black, white, and the primaries of the standard's tables (full amplitude). */
-    const uint8_t known[][6] = {{16, 128, 128, 0, 0, 0}, {235, 128, 128, 255, 255, 255}, {81, 90, 240, 255, 0, 0},
-                                {145, 54, 34, 0, 255, 0}, {41, 240, 110, 0, 0, 255}};
+    const uint8_t known[][6] = {{16, 128, 128, 0, 0, 0},
+                                {235, 128, 128, 255, 255, 255},
+                                {81, 90, 240, 255, 0, 0},
+                                {145, 54, 34, 0, 255, 0},
+                                {41, 240, 110, 0, 0, 255}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         uint8_t one[3] = {known[i][0], known[i][1], known[i][2]};
         qmtcnn_image dot = {one, 1, 1, 2, QMTCNN_NV12, one + 1, 2};
@@ -149,7 +153,7 @@ static void test_wrong_views(void **state)
         {memory, 10, 10, 30, (qmtcnn_format)6, NULL, 0},
         {memory, 10, 10, 30, (qmtcnn_format)-1, NULL, 0},
         {memory, 10, 10, -10, QMTCNN_NV12, NULL, 0},
-        {memory, 11, 10, 11, QMTCNN_NV12, NULL, 0},     /* 11 pixels have 6 pairs of chroma */
+        {memory, 11, 10, 11, QMTCNN_NV12, NULL, 0}, /* 11 pixels have 6 pairs of chroma */
         {memory, 10, 10, 10, QMTCNN_NV12, memory, 9},
     };
     qmt_view_buffer buffer = {0};

@@ -54,7 +54,8 @@ static double reference(const qmt_pixels *source, double x, double y, double wid
         if (vertical == 0)
             continue;
         for (int sx = 0; sx < source->width; sx++)
-            sum += vertical * share(sx, column, x, width, out_width) * source->data[sy * source->stride + 3 * sx + channel];
+            sum += vertical * share(sx, column, x, width, out_width) *
+                   source->data[sy * source->stride + 3 * sx + channel];
     }
     return sum;
 }
@@ -222,7 +223,8 @@ static void test_black_outside(void **state)
     memset(data, 255, sizeof data);
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         memset(output, 1, sizeof output);
-        assert_ok(qmt_resize(&resizer, &source, places[i][0], places[i][1], 30, 30, output, 24, 24, 72, &error), &error);
+        assert_ok(qmt_resize(&resizer, &source, places[i][0], places[i][1], 30, 30, output, 24, 24, 72, &error),
+                  &error);
         if (places[i][0] != 10 && places[i][1] != 10)
             for (size_t k = 0; k < sizeof output; k++)
                 assert_int_equal(output[k], 0);
@@ -245,9 +247,9 @@ static void test_wrong_arguments(void **state)
         const qmt_pixels *source;
         double x, y, width, height;
         int out_width, out_height;
-    } wrong[] = {{&none, 0, 0, 2, 2, 2, 2},     {&flat, 0, 0, 2, 2, 2, 2},        {&source, 0, 0, 0, 2, 2, 2},
-                 {&source, 0, 0, 2, -1, 2, 2},  {&source, NAN, 0, 2, 2, 2, 2},    {&source, 0, INFINITY, 2, 2, 2, 2},
-                 {&source, 0, 0, NAN, 2, 2, 2}, {&source, 0, 0, 2, 1e300, 2, 2},  {&source, 0, 0, 2, 2, 0, 2},
+    } wrong[] = {{&none, 0, 0, 2, 2, 2, 2},     {&flat, 0, 0, 2, 2, 2, 2},       {&source, 0, 0, 0, 2, 2, 2},
+                 {&source, 0, 0, 2, -1, 2, 2},  {&source, NAN, 0, 2, 2, 2, 2},   {&source, 0, INFINITY, 2, 2, 2, 2},
+                 {&source, 0, 0, NAN, 2, 2, 2}, {&source, 0, 0, 2, 1e300, 2, 2}, {&source, 0, 0, 2, 2, 0, 2},
                  {&source, 0, 0, 2, 2, 2, -4},  {&source, 0, 0, 2, 2, 70000, 2}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         assert_int_equal(qmt_resize(&resizer, wrong[i].source, wrong[i].x, wrong[i].y, wrong[i].width, wrong[i].height,

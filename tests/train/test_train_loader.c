@@ -240,6 +240,12 @@ static void holdout_is_by_picture(void **state)
             }
         }
     }
+    for (uint32_t first = 0; first < 5000; first += 97) { /* also in small parts */
+        int held_out = 0;
+        for (uint32_t picture = first; picture < first + 100; picture++)
+            held_out += qmt_picture_held_out(picture, 0.05);
+        assert_in_range(held_out, 4, 6);
+    }
     for (uint32_t picture = 0; picture < 1000; picture++) { /* a larger share holds out more, none other */
         assert_false(qmt_picture_held_out(picture, 0));
         assert_true(qmt_picture_held_out(picture, 1));

@@ -30,8 +30,9 @@ static qmtcnn_status check_shares(const qmtcnn_options *options, qmtcnn_error *e
     static const char *const names[] = {"P-Net", "R-Net", "O-Net"};
     for (int i = 0; i < qmt_net_count; i++) {
         if (!(options->thresholds[i] >= 0 && options->thresholds[i] < 1))
-            return qmt_fail(error, QMTCNN_ERROR_ARGUMENT, "the threshold of %s is %g: it must be at least 0 and below 1",
-                            names[i], (double)options->thresholds[i]);
+            return qmt_fail(error, QMTCNN_ERROR_ARGUMENT,
+                            "the threshold of %s is %g: it must be at least 0 and below 1", names[i],
+                            (double)options->thresholds[i]);
     }
     for (int i = 0; i < 4; i++) {
         if (!(options->nms[i] >= 0 && options->nms[i] <= 1))

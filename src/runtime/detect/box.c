@@ -91,9 +91,9 @@ static void sort_candidates(qmt_candidate *candidates, size_t count, int *items)
 
 /* ---- Suppression ----------------------------------------------------------------------------- */
 
-/* Kept boxes lie in hashed grids, one for each size class (widths and heights up to a power of two), each in the cell of its
- * upper left corner. A cell is as large as the class's largest box, so that a box can only reach into its own cell and
- * the next ones, and only few cells have to be searched for those that a new box overlaps. */
+/* Kept boxes lie in hashed grids, one for each size class (widths and heights up to a power of two), each in the cell
+ * of its upper left corner. A cell is as large as the class's largest box, so that a box can only reach into its own
+ * cell and the next ones, and only few cells have to be searched for those that a new box overlaps. */
 enum {
     size_classes = 40, /* a side in (2^(k - 1), 2^k], k - 12 in 0 .. 39: from 2^-12 to 2^27 */
     smallest_class = 12,

@@ -167,8 +167,8 @@ static qmtcnn_status keep_hits(struct worker *worker, const qmt_tile *tile, floa
     return QMTCNN_OK;
 }
 
-/* Any worker may get any tile, and next time another: all get room for the largest, so that the same picture never takes
- * memory twice. */
+/* Any worker may get any tile, and next time another: all get room for the largest, so that the same picture never
+ * takes memory twice. */
 static qmtcnn_status reserve_workers(qmt_cascade *cascade, qmtcnn_error *error)
 {
     size_t pixels = 3 * rnet_batch * 24 * 24, cells = 0, hits = 0;
@@ -187,8 +187,8 @@ static qmtcnn_status reserve_workers(qmt_cascade *cascade, qmtcnn_error *error)
         if (status == QMTCNN_OK)
             status = qmt_grow((void **)&worker->maps, &worker->maps_size, 0, 5 * cells, sizeof(float), error);
         if (status == QMTCNN_OK)
-            status = qmt_grow((void **)&worker->hits, &worker->hits_size, worker->hit_count, hits,
-                              sizeof *worker->hits, error);
+            status = qmt_grow((void **)&worker->hits, &worker->hits_size, worker->hit_count, hits, sizeof *worker->hits,
+                              error);
         if (status != QMTCNN_OK)
             return status;
     }
@@ -203,8 +203,9 @@ static qmtcnn_status run_tile(qmt_cascade *cascade, const qmt_tile *tile, int nu
     const size_t cells = (size_t)tile->cell_rows * (size_t)tile->cell_columns;
     const ptrdiff_t row = 3 * (ptrdiff_t)tile->level_width;
     const double ratio = (double)picture->height / tile->level_height;
-    qmtcnn_status status = qmt_resize(&worker->resizer, picture, 0, tile->y * ratio, picture->width,
-                                      tile->height * ratio, worker->pixels, tile->level_width, tile->height, row, error);
+    qmtcnn_status status =
+        qmt_resize(&worker->resizer, picture, 0, tile->y * ratio, picture->width, tile->height * ratio, worker->pixels,
+                   tile->level_width, tile->height, row, error);
     const double middle = qmt_seconds();
     qmt_pixels pixels = {worker->pixels, tile->level_width, tile->height, row};
     if (status == QMTCNN_OK)
@@ -277,9 +278,8 @@ static void suppress_level_task(void *state, int level, int worker)
     qmt_cascade *cascade = state;
     size_t first = cascade->level_first[level];
     (void)worker;
-    cascade->level_count[level] =
-        qmt_suppress(cascade->candidates + first, cascade->level_first[level + 1] - first, cascade->options->nms[0],
-                     QMT_OVERLAP_UNION, cascade->scratch + first);
+    cascade->level_count[level] = qmt_suppress(cascade->candidates + first, cascade->level_first[level + 1] - first,
+                                               cascade->options->nms[0], QMT_OVERLAP_UNION, cascade->scratch + first);
 }
 
 /* Suppression in each level, then over all. */
@@ -318,9 +318,9 @@ static void refine(qmt_cascade *cascade)
 
 static qmtcnn_status find_proposals(qmt_cascade *cascade, qmtcnn_timing *timing, qmtcnn_error *error)
 {
-    qmtcnn_status status = qmt_pyramid_tiles(&cascade->backend, cascade->picture->width, cascade->picture->height,
-                                             cascade->options, &cascade->tiles, &cascade->tiles_size,
-                                             &cascade->tile_count, error);
+    qmtcnn_status status =
+        qmt_pyramid_tiles(&cascade->backend, cascade->picture->width, cascade->picture->height, cascade->options,
+                          &cascade->tiles, &cascade->tiles_size, &cascade->tile_count, error);
     if (status == QMTCNN_OK)
         status = qmt_grow((void **)&cascade->spans, &cascade->spans_size, 0, cascade->tile_count,
                           sizeof *cascade->spans, error);
@@ -448,8 +448,8 @@ static void finish_faces(qmt_cascade *cascade)
         if (is_finite_face(&face))
             cascade->candidates[kept++] = face;
     }
-    cascade->count = qmt_suppress(cascade->candidates, kept, cascade->options->nms[3], QMT_OVERLAP_SMALLER,
-                                  cascade->scratch);
+    cascade->count =
+        qmt_suppress(cascade->candidates, kept, cascade->options->nms[3], QMT_OVERLAP_SMALLER, cascade->scratch);
 }
 
 /* ---- The whole ------------------------------------------------------------------------------- */

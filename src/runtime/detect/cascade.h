@@ -13,7 +13,8 @@ typedef struct qmt_backend {
     void *state;
     /* One pyramid level. The maps have out_height x out_width cells (stride 2, cell 12 pixels); `face` and `box` are
      * as in qmt_outputs and hold room for them. */
-    qmtcnn_status (*run_pnet)(void *state, int worker, const qmt_pixels *level, float *face, float *box, qmtcnn_error *error);
+    qmtcnn_status (*run_pnet)(void *state, int worker, const qmt_pixels *level, float *face, float *box,
+                              qmtcnn_error *error);
     /* Cells of P-Net's map for a level. */
     bool (*pnet_size)(void *state, int height, int width, int *out_height, int *out_width);
     /* `count` crops of 24 x 24 (net QMT_RNET) or 48 x 48 (QMT_ONET), uint8 RGB, packed. */
@@ -23,7 +24,8 @@ typedef struct qmt_backend {
 
 /* Fills `backend` with our runtime. networks[i] must outlive it; those after the `last` that
  * is ever run may be NULL. Free with qmt_backend_free(). */
-qmtcnn_status qmt_backend_create(const qmt_network *const networks[qmt_net_count], int workers, qmt_backend *backend, qmtcnn_error *error);
+qmtcnn_status qmt_backend_create(const qmt_network *const networks[qmt_net_count], int workers, qmt_backend *backend,
+                                 qmtcnn_error *error);
 /* Only for a back-end that qmt_backend_create() made. */
 void qmt_backend_free(qmt_backend *backend);
 /* Bytes of its workspaces now. */
@@ -37,24 +39,27 @@ typedef struct qmt_cascade_options {
     qmt_net_id last;
 } qmt_cascade_options;
 
-qmtcnn_status qmt_cascade_create(const qmt_backend *backend, qmt_pool *pool, qmt_cascade **cascade, qmtcnn_error *error);
+qmtcnn_status qmt_cascade_create(const qmt_backend *backend, qmt_pool *pool, qmt_cascade **cascade,
+                                 qmtcnn_error *error);
 void qmt_cascade_free(qmt_cascade *cascade);
 size_t qmt_cascade_bytes(const qmt_cascade *cascade);
 
-/* Candidates of one picture, best first, after the last network's suppression: for P- and R-Net squared and regressed, the
- * very boxes that the next network would get; for O-Net the final boxes with landmarks. They belong to the cascade until its next run. */
+/* Candidates of one picture, best first, after the last network's suppression: for P- and R-Net squared and regressed,
+ * the very boxes that the next network would get; for O-Net the final boxes with landmarks. They belong to the cascade
+ * until its next run. */
 qmtcnn_status qmt_cascade_run(qmt_cascade *cascade, const qmt_pixels *picture, const qmt_cascade_options *options,
-                              const qmt_candidate **candidates, size_t *count, qmtcnn_timing *timing, qmtcnn_error *error);
+                              const qmt_candidate **candidates, size_t *count, qmtcnn_timing *timing,
+                              qmtcnn_error *error);
 
 enum { qmt_max_levels = 192 }; /* the finest steps (0.95) on the largest picture make 168 */
 
-/* Scales of the pyramid, largest first: 12 / min_face * scale_factor^k while the smaller side stays >= 12 and the level's
- * faces are not far over max_face. Returns how many (at most qmt_max_levels). */
+/* Scales of the pyramid, largest first: 12 / min_face * scale_factor^k while the smaller side stays >= 12 and the
+ * level's faces are not far over max_face. Returns how many (at most qmt_max_levels). */
 int qmt_pyramid_scales(int width, int height, const qmtcnn_options *options, double scales[qmt_max_levels]);
 
-/* A part of a pyramid level that P-Net runs on at once: all of its width and some of its height. Parts overlap, so that each
- * cell is computed once, from the same pixels as on the whole level. They bound the memory that a large picture takes, and
- * spread over threads; how a picture is cut depends on nothing but its size and the options. */
+/* A part of a pyramid level that P-Net runs on at once: all of its width and some of its height. Parts overlap, so that
+ * each cell is computed once, from the same pixels as on the whole level. They bound the memory that a large picture
+ * takes, and spread over threads; how a picture is cut depends on nothing but its size and the options. */
 typedef struct qmt_tile {
     int level;                     /* from 0, the largest */
     int level_width, level_height; /* pixels */

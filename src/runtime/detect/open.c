@@ -48,8 +48,10 @@ static qmtcnn_status add_network(qmtcnn_model *model, const qmt_model *file, qmt
                         qmt_net_name(file->net), qmt_net_name(net));
     model->thresholds[net] = default_thresholds[net];
     if (threshold && !parse_threshold(threshold, &model->thresholds[net]))
-        return qmt_fail(error, QMTCNN_ERROR_FORMAT, "%s: its metadata say qmtcnn.threshold = \"%.40s\": a number from 0 "
-                        "to below 1 is needed", name, threshold);
+        return qmt_fail(error, QMTCNN_ERROR_FORMAT,
+                        "%s: its metadata say qmtcnn.threshold = \"%.40s\": a number from 0 "
+                        "to below 1 is needed",
+                        name, threshold);
     if (qmt_network_create(file, precision, NULL, &model->networks[net], error) != QMTCNN_OK)
         return qmt_fail_in(error, error ? error->status : QMTCNN_ERROR_UNSUPPORTED, "%s", name);
     if (qmt_network_is_int8(model->networks[net]))

@@ -61,8 +61,10 @@ static qmtcnn_status add_level(const qmt_backend *backend, qmt_tile *level, qmt_
 {
     if (!backend->pnet_size(backend->state, level->level_height, level->level_width, &level->cell_rows,
                             &level->cell_columns))
-        return qmt_fail(error, QMTCNN_ERROR_UNSUPPORTED, "P-Net can't run on %d x %d pixels: a network with cells of "
-                        "12 pixels is needed", level->level_width, level->level_height);
+        return qmt_fail(error, QMTCNN_ERROR_UNSUPPORTED,
+                        "P-Net can't run on %d x %d pixels: a network with cells of "
+                        "12 pixels is needed",
+                        level->level_width, level->level_height);
     int most = (tile_pixels / level->level_width - (cell - stride)) / stride;
     if (most < least_rows)
         most = least_rows;
@@ -71,8 +73,8 @@ static qmtcnn_status add_level(const qmt_backend *backend, qmt_tile *level, qmt_
     for (int first = 0; first < level->cell_rows; first += rows) {
         int left = level->cell_rows - first;
         qmt_tile tile = make_tile(level, first, left < rows ? left : rows);
-        qmtcnn_status status = check_cells(backend, tile.level_width, tile.height, tile.cell_columns,
-                                           tile.cell_rows, error);
+        qmtcnn_status status =
+            check_cells(backend, tile.level_width, tile.height, tile.cell_columns, tile.cell_rows, error);
         if (status == QMTCNN_OK)
             status = qmt_grow((void **)tiles, capacity, *count, *count + 1, sizeof tile, error);
         if (status != QMTCNN_OK)
@@ -94,9 +96,8 @@ qmtcnn_status qmt_pyramid_tiles(const qmt_backend *backend, int width, int heigh
     if (sound != QMTCNN_OK)
         return sound;
     for (int i = 0; i < levels; i++) {
-        qmt_tile level = {.level = i,
-                          .level_width = level_side(width, scales[i]),
-                          .level_height = level_side(height, scales[i])};
+        qmt_tile level = {
+            .level = i, .level_width = level_side(width, scales[i]), .level_height = level_side(height, scales[i])};
         qmtcnn_status status = add_level(backend, &level, tiles, capacity, count, error);
         if (status != QMTCNN_OK)
             return status;

@@ -6,13 +6,13 @@
 /* Two passes: columns of source pixels to a row of 15-bit sums, then that row to bytes. The first pass runs over
  * contiguous memory whatever the ratio, so that it takes most of the work. */
 enum {
-    fine_bits = 14,      /* weights in units of 2^-14 fit 16-bit multipliers; their sum is exact */
-    coarse_taps = 64,    /* where more pixels than this make one, 14 bits are too few ... */
-    coarse_bits = 22,    /* ... and 22 are used: 8-bit pixels times these still fit 32 bits */
-    middle_bits = 7,     /* fraction bits between the passes: 255 << 7 fits a signed 16-bit value */
-    row_block = 512,     /* values of a row whose sums stay in the first-level cache */
+    fine_bits = 14,   /* weights in units of 2^-14 fit 16-bit multipliers; their sum is exact */
+    coarse_taps = 64, /* where more pixels than this make one, 14 bits are too few ... */
+    coarse_bits = 22, /* ... and 22 are used: 8-bit pixels times these still fit 32 bits */
+    middle_bits = 7,  /* fraction bits between the passes: 255 << 7 fits a signed 16-bit value */
+    row_block = 512,  /* values of a row whose sums stay in the first-level cache */
     max_side = 65535,
-    pad = 8              /* the second pass reads a fourth channel past the last pixel */
+    pad = 8 /* the second pass reads a fourth channel past the last pixel */
 };
 
 /* The pixels that make one output pixel, along one axis; none where it lies outside the picture. */
@@ -35,9 +35,26 @@ void qmt_resizer_clear(qmt_resizer *resizer)
     resizer->size = 0;
 }
 
+/* floor() and ceil() as one conversion, for the numbers here, which stay under 2^26. */
+static int floor_int(double x)
+{
+    const int whole = (int)x; /* toward zero */
+    return whole - (x < whole);
+}
+
+static int ceil_int(double x)
+{
+    return -floor_int(-x);
+}
+
 static int32_t round_weight(double share, int bits)
 {
-    return (int32_t)floor(share * (double)(1 << bits) + 0.5);
+    return (int32_t)(share * (double)(1 << bits) + 0.5);
+}
+
+static int clamp(int x, int low, int high)
+{
+    return x < low ? low : x > high ? high : x;
 }
 
 /* Shares of the pixels that [start, start + length) covers. Rounding the running sum instead of each share keeps the
@@ -45,9 +62,8 @@ static int32_t round_weight(double share, int bits)
 static int mean_taps(struct tap *tap, int32_t *weights, double start, double length, int size, int bits)
 {
     double end = start + length;
-    double from = floor(start), to = ceil(end);
-    int first = from < 0 ? 0 : from > size ? size : (int)from;
-    int last = to < 0 ? 0 : to > size ? size : (int)to;
+    int first = clamp(floor_int(start), 0, size);
+    int last = clamp(ceil_int(end), 0, size);
     if (last <= first)
         return 0;
     int32_t before = first <= start ? 0 : round_weight((first - start) / length, bits);
@@ -69,16 +85,16 @@ static int linear_taps(struct tap *tap, int32_t *weights, double center, double 
         center = low;
     if (center > high)
         center = high;
-    double whole = floor(center);
+    int whole = floor_int(center);
     int32_t second = round_weight(center - whole, fine_bits);
     int32_t pair[2] = {(1 << fine_bits) - second, second};
     int count = 0;
     for (int i = 0; i < 2; i++) {
-        double position = whole + i;
+        int position = whole + i;
         if (pair[i] == 0 || position < 0 || position >= size)
             continue;
         if (count == 0)
-            tap->first = (int)position;
+            tap->first = position;
         weights[count++] = pair[i];
     }
     tap->count = count;
@@ -89,7 +105,7 @@ static int linear_taps(struct tap *tap, int32_t *weights, double center, double 
 static void plan_axis(struct axis *axis, double start, double length, int size, int out_size)
 {
     double ratio = length / out_size;
-    double low = floor(start), high = ceil(start + length) - 1;
+    const double low = floor_int(start), high = ceil_int(start + length) - 1;
     int used = 0;
     axis->bits = ratio > coarse_taps ? coarse_bits : fine_bits;
     axis->low = size;

@@ -1,5 +1,6 @@
-/* The one routine that takes a part of a picture to a given size: for the pyramid, for R- and O-Net's crops, for training
- * samples and for mining, so that training sees the pixels that use sees. Integer arithmetic: the same bytes everywhere. */
+/* The one routine that takes a part of a picture to a given size: for the pyramid, for R- and O-Net's crops, for
+ * training samples and for mining, so that training sees the pixels that use sees. Integer arithmetic: the same bytes
+ * everywhere. */
 #ifndef QMT_DETECT_RESIZE_H
 #define QMT_DETECT_RESIZE_H
 

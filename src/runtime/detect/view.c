@@ -88,7 +88,8 @@ static uint8_t to_byte(int value)
     return value < 0 ? 0 : value >= 256 * 256 ? 255 : (uint8_t)(value / 256);
 }
 
-/* ITU-R BT.601 with Y in 16 .. 235 and chroma in 16 .. 240; coefficients in 1/256. Chroma is repeated, not interpolated. */
+/* ITU-R BT.601 with Y in 16 .. 235 and chroma in 16 .. 240; coefficients in 1/256. Chroma is repeated, not
+ * interpolated. */
 static void convert_nv12(const uint8_t *luma, const uint8_t *chroma, int width, uint8_t *out)
 {
     for (int x = 0; x < width; x++, out += 3) {
@@ -116,9 +117,7 @@ static void convert_band(void *state, int index, int worker)
         case QMTCNN_RGBA: convert_packed(in, width, 4, 0, out); break;
         case QMTCNN_BGRA: convert_packed(in, width, 4, 2, out); break;
         case QMTCNN_GRAY: convert_gray(in, width, out); break;
-        case QMTCNN_NV12:
-            convert_nv12(in, conversion->chroma + y / 2 * conversion->chroma_stride, width, out);
-            break;
+        case QMTCNN_NV12: convert_nv12(in, conversion->chroma + y / 2 * conversion->chroma_stride, width, out); break;
         }
     }
 }

@@ -11,8 +11,8 @@ typedef struct qmt_view_buffer {
     size_t size;
 } qmt_view_buffer;
 
-/* Checks a view (format, sizes, strides) and gives its pixels as RGB: the caller's own where they are RGB, else converted
- * into `buffer`. */
+/* Checks a view (format, sizes, strides) and gives its pixels as RGB: the caller's own where they are RGB, else
+ * converted into `buffer`. */
 qmtcnn_status qmt_view_pixels(const qmtcnn_image *image, qmt_pool *pool, qmt_view_buffer *buffer, qmt_pixels *pixels,
                               qmtcnn_error *error);
 

@@ -5,6 +5,13 @@
 
 #include "runtime/kernels/kernels.h"
 
+/* Inner loops must be inlined where they are called, so that their counts are constants. */
+#if defined(__GNUC__)
+#define QMT_INLINE static inline __attribute__((always_inline))
+#else
+#define QMT_INLINE static inline
+#endif
+
 /* Arrays over output channels are padded to out_padded with zeros. */
 struct qmt_packed_layer {
     int in_channels, in_padded, out_channels, out_padded;

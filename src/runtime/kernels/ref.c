@@ -1,11 +1,16 @@
-/* The plain C kernels. Every loop over output channels has 16 turns that do not depend on each other, so that compilers
- * make vector code of it on any processor. Each output is one sum in a fixed order: its bits depend on neither its
- * place in the row nor the strip. */
+/* The plain C kernels: 16 output channels side by side, which compilers turn into vector code on any processor. Each
+ * output is one sum in a fixed order: its bits depend on neither its place in the row nor the strip. */
 #include "runtime/kernels/packed.h"
 
 #include <string.h>
 
-enum { lanes = qmt_channel_step };
+enum { lanes = qmt_channel_step, most_pixels = 2 };
+
+/* 16 numbers side by side: the vector types of GCC and Clang, which become whatever the processor has. */
+typedef float real_lanes __attribute__((vector_size(lanes * sizeof(float)), may_alias));
+typedef int32_t int_lanes __attribute__((vector_size(lanes * sizeof(int32_t)), may_alias));
+typedef int16_t short_lanes __attribute__((vector_size(lanes * sizeof(int16_t))));
+typedef int8_t byte_lanes __attribute__((vector_size(lanes), may_alias));
 
 /* Weights, FP32: [out / 16][ky][kx][in][16]. */
 static void pack_real(qmt_packed_layer *packed, const qmt_layer *layer)
@@ -49,7 +54,7 @@ static qmtcnn_status pack(const qmt_layer *layer, const qmt_pack_options *option
 }
 
 /* Adding and taking away 1.5 * 2^23 rounds |x| < 2^22 to a whole number, half to even. */
-static inline int8_t round_to_int8(float x)
+QMT_INLINE int8_t round_to_int8(float x)
 {
     const float to_integer = 12582912.0f;
     x = x < 127.0f ? x : 127.0f;
@@ -57,7 +62,7 @@ static inline int8_t round_to_int8(float x)
     return (int8_t)(int32_t)((x + to_integer) - to_integer);
 }
 
-static inline void store_real(const qmt_packed_layer *packed, int block, const float *sum, void *output)
+QMT_INLINE void store_real(const qmt_packed_layer *packed, int block, const float *sum, void *output)
 {
     const float *slope = packed->slope + block;
     float value[lanes];
@@ -71,7 +76,7 @@ static inline void store_real(const qmt_packed_layer *packed, int block, const f
             ((float *)output + block)[lane] = value[lane];
 }
 
-static inline void store_int8(const qmt_packed_layer *packed, int block, const int32_t *sum, void *output)
+QMT_INLINE void store_int8(const qmt_packed_layer *packed, int block, const int32_t *sum, void *output)
 {
     const float *factor = packed->factor + block, *negative_factor = packed->negative_factor + block;
     float value[lanes];
@@ -86,58 +91,52 @@ static inline void store_int8(const qmt_packed_layer *packed, int block, const i
 }
 
 /* 16 output channels of `pixels` (a constant after inlining) neighboring pixels. */
-static inline void convolve_real(const qmt_packed_layer *packed, int block, const float *input, int input_width,
-                                 void *output, const int pixels)
+QMT_INLINE void convolve_real(const qmt_packed_layer *packed, int block, const float *input, int input_width,
+                              void *output, const int pixels)
 {
-    enum { most_pixels = 2 };
-    float sum[most_pixels][lanes];
-    const size_t step = (size_t)packed->in_padded;
-    const size_t block_weights =
-        (size_t)packed->kernel_height * (size_t)packed->kernel_width * (size_t)packed->in_channels;
-    const float *weight = (const float *)packed->weight + (size_t)block * block_weights;
+    real_lanes sum[most_pixels];
+    const size_t step = (size_t)packed->in_padded, channels = (size_t)packed->in_channels;
+    const size_t block_weights = (size_t)packed->kernel_height * (size_t)packed->kernel_width * channels;
+    const real_lanes *weight = (const real_lanes *)((const float *)packed->weight + (size_t)block * block_weights);
     for (int p = 0; p < pixels; p++)
-        for (int lane = 0; lane < lanes; lane++)
-            sum[p][lane] = packed->bias[block + lane];
+        sum[p] = *(const real_lanes *)(packed->bias + block);
     for (int ky = 0; ky < packed->kernel_height; ky++) {
         const float *row = input + (size_t)ky * (size_t)input_width * step;
         for (int kx = 0; kx < packed->kernel_width; kx++, row += step)
-            for (int in = 0; in < packed->in_channels; in++, weight += lanes)
-                for (int p = 0; p < pixels; p++) {
-                    const float value = row[(size_t)p * step + (size_t)in];
-                    for (int lane = 0; lane < lanes; lane++)
-                        sum[p][lane] += value * weight[lane];
-                }
+            for (size_t in = 0; in < channels; in++, weight++)
+                for (int p = 0; p < pixels; p++)
+                    sum[p] += row[(size_t)p * step + in] * *weight;
     }
     for (int p = 0; p < pixels; p++)
-        store_real(packed, block, sum[p], (char *)output + (size_t)p * qmt_packed_output_pixel(packed));
+        store_real(packed, block, (const float *)&sum[p], (char *)output + (size_t)p * qmt_packed_output_pixel(packed));
 }
 
 /* Two products of 7-bit numbers fit 16 bits (2 * 127 * 127 = 32258), which vector units multiply cheaply. */
-static inline void convolve_int8(const qmt_packed_layer *packed, int block, const int8_t *input, int input_width,
-                                 void *output, const int pixels)
+QMT_INLINE void convolve_int8(const qmt_packed_layer *packed, int block, const int8_t *input, int input_width,
+                              void *output, const int pixels)
 {
-    enum { most_pixels = 2 };
-    int32_t sum[most_pixels][lanes];
-    const size_t step = (size_t)packed->in_padded;
-    const int pairs = (packed->in_channels + 1) / 2;
-    const size_t block_weights = (size_t)packed->kernel_height * (size_t)packed->kernel_width * (size_t)pairs * 2;
-    const int8_t *weight = (const int8_t *)packed->weight + (size_t)block * block_weights;
+    int_lanes sum[most_pixels];
+    const size_t step = (size_t)packed->in_padded, pairs = ((size_t)packed->in_channels + 1) / 2;
+    const size_t block_weights = (size_t)packed->kernel_height * (size_t)packed->kernel_width * pairs * 2;
+    const byte_lanes *weight = (const byte_lanes *)((const int8_t *)packed->weight + (size_t)block * block_weights);
     for (int p = 0; p < pixels; p++)
-        for (int lane = 0; lane < lanes; lane++)
-            sum[p][lane] = packed->bias_int32[block + lane];
+        sum[p] = *(const int_lanes *)(packed->bias_int32 + block);
     for (int ky = 0; ky < packed->kernel_height; ky++) {
         const int8_t *row = input + (size_t)ky * (size_t)input_width * step;
         for (int kx = 0; kx < packed->kernel_width; kx++, row += step)
-            for (int pair = 0; pair < pairs; pair++, weight += 2 * lanes)
+            for (size_t pair = 0; pair < pairs; pair++, weight += 2) {
+                const short_lanes first = __builtin_convertvector(weight[0], short_lanes);
+                const short_lanes second = __builtin_convertvector(weight[1], short_lanes);
                 for (int p = 0; p < pixels; p++) {
-                    const int16_t first = row[(size_t)p * step + 2 * (size_t)pair];
-                    const int16_t second = row[(size_t)p * step + 2 * (size_t)pair + 1];
-                    for (int lane = 0; lane < lanes; lane++)
-                        sum[p][lane] += (int16_t)(first * weight[lane] + second * weight[lanes + lane]);
+                    const int8_t *two = row + (size_t)p * step + 2 * pair;
+                    const short_lanes products = (int16_t)two[0] * first + (int16_t)two[1] * second;
+                    sum[p] += __builtin_convertvector(products, int_lanes);
                 }
+            }
     }
     for (int p = 0; p < pixels; p++)
-        store_int8(packed, block, sum[p], (char *)output + (size_t)p * qmt_packed_output_pixel(packed));
+        store_int8(packed, block, (const int32_t *)&sum[p],
+                   (char *)output + (size_t)p * qmt_packed_output_pixel(packed));
 }
 
 static void convolve_row(const qmt_packed_layer *packed, const void *input, int input_width, void *output, int width)
@@ -160,13 +159,13 @@ static void convolve_row(const qmt_packed_layer *packed, const void *input, int 
         }
 }
 
-static inline void pool_real(const float *pixel, size_t channels, float *output)
+QMT_INLINE void pool_real(const float *pixel, size_t channels, float *output)
 {
     for (size_t c = 0; c < channels; c++)
         output[c] = output[c] > pixel[c] ? output[c] : pixel[c];
 }
 
-static inline void pool_int8(const int8_t *pixel, size_t channels, int8_t *output)
+QMT_INLINE void pool_int8(const int8_t *pixel, size_t channels, int8_t *output)
 {
     for (size_t c = 0; c < channels; c++)
         output[c] = output[c] > pixel[c] ? output[c] : pixel[c];

@@ -7,7 +7,7 @@
 enum { lowest_quality = 30, highest_quality = 90 };
 
 /* A sample under way. */
-typedef struct work {
+struct work {
     const qmt_augment_config *config;
     int side;
     const qmt_sample *sample;
@@ -16,7 +16,7 @@ typedef struct work {
     float *box, *landmarks;
     void *scratch; /* side * side * 3 floats */
     unsigned made;
-} work;
+};
 
 void qmt_augmenter_clear(qmt_augmenter *augmenter)
 {
@@ -40,7 +40,7 @@ const char *qmt_augmentation_name(qmt_augmentation augmentation)
     return "unknown";
 }
 
-static bool happens(work *work, float chance, qmt_augmentation augmentation)
+static bool happens(struct work *work, float chance, qmt_augmentation augmentation)
 {
     if (chance <= 0 || qmt_random_float(work->random) >= chance)
         return false;
@@ -48,13 +48,13 @@ static bool happens(work *work, float chance, qmt_augmentation augmentation)
     return true;
 }
 
-static size_t crop_bytes(const work *work)
+static size_t crop_bytes(const struct work *work)
 {
     return (size_t)work->side * (size_t)work->side * 3;
 }
 
 /* Mirror and rotation: pixels and targets. */
-static void move(work *work)
+static void move(struct work *work)
 {
     bool has_box = work->sample->sample_class != QMT_NEGATIVE;
     bool has_landmarks = work->sample->sample_class == QMT_LANDMARK;
@@ -81,13 +81,13 @@ static void move(work *work)
 }
 
 /* A side of the patch: up to `strength` of the crop's. */
-static int patch_side(work *work)
+static int patch_side(struct work *work)
 {
     int side = (int)(qmt_random_range(work->random, 0.1f, work->config->occlude_strength) * (float)work->side);
     return side < 1 ? 1 : side > work->side ? work->side : side;
 }
 
-static void occlude(work *work)
+static void occlude(struct work *work)
 {
     if (!happens(work, work->config->occlude, QMT_OCCLUDE))
         return;
@@ -100,7 +100,7 @@ static void occlude(work *work)
     qmt_crop_patch(work->side, work->pixels, x, y, width, height, color);
 }
 
-static void recolor(work *work)
+static void recolor(struct work *work)
 {
     const qmt_augment_config *config = work->config;
     if (happens(work, config->color, QMT_COLOR)) {
@@ -119,7 +119,7 @@ static void recolor(work *work)
 }
 
 /* What lens, sensor and compression do. */
-static qmtcnn_status degrade(work *work, qmtcnn_error *error)
+static qmtcnn_status degrade(struct work *work, qmtcnn_error *error)
 {
     const qmt_augment_config *config = work->config;
     if (happens(work, config->blur, QMT_BLUR)) {
@@ -159,7 +159,7 @@ qmtcnn_status qmt_augment(qmt_augmenter *augmenter, const qmt_augment_config *co
     qmtcnn_status status = make_room(augmenter, side, error);
     if (status != QMTCNN_OK)
         return status;
-    work work = {config, side, sample, random, pixels, box, landmarks, augmenter->memory, 0};
+    struct work work = {config, side, sample, random, pixels, box, landmarks, augmenter->memory, 0};
     memcpy(box, sample->box, sizeof sample->box);
     memcpy(landmarks, sample->landmarks, sizeof sample->landmarks);
     move(&work);

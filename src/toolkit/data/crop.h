@@ -1,6 +1,6 @@
-/* Cuts the samples of one picture, by the published recipe: random negatives, negatives that overlap a face, positives, parts
- * and landmark crops. Sides of negatives are uniform in the logarithm, so that every level of the pyramid is trained
- * on. Pixels come from qmt_resize(), as in use. */
+/* Cuts the samples of one picture, by the published recipe: random negatives, negatives that overlap a face, positives,
+ * parts and landmark crops. Sides of negatives are uniform in the logarithm, so that every level of the pyramid is
+ * trained on. Pixels come from qmt_resize(), as in use. */
 #ifndef QMT_CROP_H
 #define QMT_CROP_H
 
@@ -44,11 +44,11 @@ typedef struct qmt_scene {
     bool faces_unlabelled; /* gives no negatives */
 } qmt_scene;
 
-/* The face (not ignored) with the largest IoU with `box`: that IoU, and its index in *face (label_count where there is no
- * face that overlaps). */
+/* The face (not ignored) with the largest IoU with `box`: that IoU, and its index in *face (label_count where there is
+ * no face that overlaps). */
 float qmt_nearest_face(const qmt_scene *scene, qmt_box box, size_t *face);
-/* May `box` be a negative, for all that is ignored? Not where its IoU with an ignored region, or the share of it that lies
- * in one, is 0.3 or more, nor on a picture with unlabelled faces. Faces are not looked at. */
+/* May `box` be a negative, for all that is ignored? Not where its IoU with an ignored region, or the share of it that
+ * lies in one, is 0.3 or more, nor on a picture with unlabelled faces. Faces are not looked at. */
 bool qmt_may_be_negative(const qmt_scene *scene, qmt_box box);
 /* Does this face make samples: not ignored, both sides at least `min_face`, inside the picture (by a pixel)? */
 bool qmt_face_makes_samples(const qmt_label *label, int min_face, int width, int height);

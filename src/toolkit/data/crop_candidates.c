@@ -1,20 +1,21 @@
 #include "toolkit/data/crop.h"
 
 /* A candidate that may become a sample. */
-typedef struct proposal {
+struct proposal {
     size_t candidate; /* in the candidates: lower is better scored */
     size_t face;
     float iou;
-} proposal;
+};
 
 typedef struct proposals {
-    proposal *items[qmt_class_count]; /* into one block */
+    struct proposal *items[qmt_class_count]; /* into one block */
     size_t counts[qmt_class_count];
 } proposals;
 
-/* What a candidate is; false where it is nothing: between the classes, on an ignored region or on a face that makes no samples. */
+/* What a candidate is; false where it is nothing: between the classes, on an ignored region or on a face that makes no
+ * samples. */
 static bool classify(const qmt_cropper *cropper, const qmt_scene *scene, qmt_box box, qmt_sample_class *sample_class,
-                     proposal *proposal)
+                     struct proposal *proposal)
 {
     const qmt_prepare_config *config = cropper->config;
     proposal->iou = qmt_nearest_face(scene, box, &proposal->face);
@@ -30,11 +31,11 @@ static bool classify(const qmt_cropper *cropper, const qmt_scene *scene, qmt_box
 }
 
 /* Moves a random choice of `wanted` of the `count` items to the front (the first steps of Fisher and Yates). */
-static void choose(qmt_random *random, proposal *items, size_t count, size_t wanted)
+static void choose(qmt_random *random, struct proposal *items, size_t count, size_t wanted)
 {
     for (size_t i = 0; i < wanted && i < count; i++) {
         size_t other = i + (size_t)qmt_random_below(random, count - i);
-        proposal kept = items[i];
+        struct proposal kept = items[i];
         items[i] = items[other];
         items[other] = kept;
     }
@@ -50,7 +51,7 @@ static size_t limit_of(const qmt_prepare_config *config, qmt_sample_class sample
 
 /* Cuts the chosen proposals of one class. */
 static qmtcnn_status emit_class(qmt_cropper *cropper, const qmt_scene *scene, const qmt_candidate *candidates,
-                                qmt_sample_class sample_class, proposal *items, size_t count, qmt_random *random,
+                                qmt_sample_class sample_class, struct proposal *items, size_t count, qmt_random *random,
                                 qmtcnn_error *error)
 {
     size_t wanted = limit_of(cropper->config, sample_class);
@@ -62,8 +63,8 @@ static qmtcnn_status emit_class(qmt_cropper *cropper, const qmt_scene *scene, co
     choose(random, items + hardest, count - hardest, wanted - hardest);
     for (size_t i = 0; i < wanted; i++) {
         const qmt_label *face = sample_class == QMT_NEGATIVE ? NULL : &scene->labels[items[i].face];
-        qmtcnn_status status = qmt_crop_emit(cropper, scene, candidates[items[i].candidate].box, sample_class, face,
-                                             items[i].iou, error);
+        qmtcnn_status status =
+            qmt_crop_emit(cropper, scene, candidates[items[i].candidate].box, sample_class, face, items[i].iou, error);
         if (status != QMTCNN_OK)
             return status;
     }
@@ -76,17 +77,18 @@ qmtcnn_status qmt_crop_candidates(qmt_cropper *cropper, const qmt_scene *scene, 
     qmt_random random = qmt_crop_random(cropper, scene, QMT_CROP_MINED);
     proposals found = {0};
     size_t bytes = 0;
-    if (!qmt_size_multiply(count, qmt_class_count * sizeof(proposal), &bytes))
+    if (!qmt_size_multiply(count, qmt_class_count * sizeof(struct proposal), &bytes))
         return qmt_fail_memory(error, bytes, "candidates");
-    proposal *block = qmt_alloc(1, bytes);
+    struct proposal *block = qmt_alloc(1, bytes);
     if (!block)
         return qmt_fail_memory(error, bytes, "candidates");
     for (int k = 0; k < qmt_class_count; k++)
         found.items[k] = block + (size_t)k * count;
     for (size_t i = 0; i < count; i++) {
         qmt_sample_class sample_class;
-        proposal proposal = {.candidate = i};
-        if (qmt_box_area(candidates[i].box) >= 1 && classify(cropper, scene, candidates[i].box, &sample_class, &proposal))
+        struct proposal proposal = {.candidate = i};
+        if (qmt_box_area(candidates[i].box) >= 1 &&
+            classify(cropper, scene, candidates[i].box, &sample_class, &proposal))
             found.items[sample_class][found.counts[sample_class]++] = proposal;
     }
     static const qmt_sample_class classes[] = {QMT_NEGATIVE, QMT_POSITIVE, QMT_PART};

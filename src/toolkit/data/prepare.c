@@ -128,8 +128,9 @@ static qmtcnn_status prepare_folder(const qmt_prepare_job *job, qmtcnn_error *er
     if (job->options->resume && can_resume(job))
         return QMTCNN_OK;
     if (job->options->resume && qmt_folder_exists(job->parts))
-        qmt_log_warning("[prepare %s] %s holds the parts of a run with other settings, pictures or models: starting anew",
-                        qmt_net_name(job->options->net), job->options->out);
+        qmt_log_warning(
+            "[prepare %s] %s holds the parts of a run with other settings, pictures or models: starting anew",
+            qmt_net_name(job->options->net), job->options->out);
     qmtcnn_status status = clean_folder(job, error);
     if (status == QMTCNN_OK)
         status = qmt_folder_make(job->parts, error);
@@ -164,7 +165,8 @@ static qmtcnn_status finish(const qmt_prepare_job *job, qmtcnn_error *error)
         status = remove_files(job->parts, is_part, error);
     if (status == QMTCNN_OK)
         status = remove_files(job->options->out, is_half_written, error);
-    remove(job->parts); /* the empty folder; stays where the system removes only files this way, or a user put something in */
+    remove(job->parts); /* the empty folder; stays where the system removes only files this way, or a user put something
+                           in */
     return status;
 }
 

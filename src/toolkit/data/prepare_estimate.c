@@ -1,6 +1,6 @@
 #define _XOPEN_SOURCE 700
-#include "toolkit/data/prepare_job.h"
 #include "runtime/base/clock.h"
+#include "toolkit/data/prepare_job.h"
 #include "toolkit/log/progress.h"
 
 #include <math.h>
@@ -13,20 +13,20 @@
 /* Enough to see how large pictures are and how fast they decode, and over in a second or two. */
 enum { trial_pictures = 8 };
 
-typedef struct trial {
+struct trial {
     double samples[qmt_class_count], pictures, faces, seconds;
-} trial;
+};
 
 static qmtcnn_status count_sample(void *state, const qmt_sample *sample, qmtcnn_error *error)
 {
-    trial *trial = state;
+    struct trial *trial = state;
     (void)error;
     trial->samples[sample->sample_class]++;
     return QMTCNN_OK;
 }
 
-static qmtcnn_status try_picture(const qmt_prepare_job *job, qmt_prepare_worker *worker, size_t picture, trial *trial,
-                                 qmtcnn_error *error)
+static qmtcnn_status try_picture(const qmt_prepare_job *job, qmt_prepare_worker *worker, size_t picture,
+                                 struct trial *trial, qmtcnn_error *error)
 {
     qmt_mining_recall recall = {0};
     const qmt_picture *entry = &job->dataset->pictures[picture];
@@ -55,7 +55,7 @@ static double free_bytes(const char *folder)
 #endif
 }
 
-static void tell(const qmt_prepare_job *job, const trial *trial)
+static void tell(const qmt_prepare_job *job, const struct trial *trial)
 {
     const char *net = qmt_net_name(job->options->net);
     double pictures = (double)job->dataset->picture_count;
@@ -72,11 +72,13 @@ static void tell(const qmt_prepare_job *job, const trial *trial)
     double sample_bytes = (double)qmt_sample_bytes(qmt_net_side(job->options->net));
     double needed = made * sample_bytes, room = free_bytes(job->options->out);
     double workers = (double)qmt_pool_threads(job->pool) * qmt_ranks_size(job->ranks);
-    double minutes = trial->seconds * by_picture / workers / 60;
+    double seconds = trial->seconds * by_picture / workers;
+    bool long_run = seconds >= 120;
     qmt_log_info("[prepare %s] %.0f pictures, %llu faces; expecting about %.0f samples, %.2f GB in the end, %.2f GB on "
-                 "the way, %.1f minutes on %.0f threads",
-                 net, pictures, (unsigned long long)job->faces, kept, kept * sample_bytes / 1e9, needed / 1e9, minutes,
-                 workers);
+                 "the way, %.0f %s on %.0f thread%s",
+                 net, pictures, (unsigned long long)job->faces, kept, kept * sample_bytes / 1e9, needed / 1e9,
+                 ceil(long_run ? seconds / 60 : seconds), long_run ? "minutes" : "seconds", workers,
+                 workers > 1 ? "s" : "");
     if (room >= 0 && room < needed * 1.05)
         qmt_log_warning("[prepare %s] only %.2f GB are free at %s: make room, or make fewer samples "
                         "(prepare.%s.negatives_per_picture, tries_per_face)",
@@ -85,7 +87,7 @@ static void tell(const qmt_prepare_job *job, const trial *trial)
 
 qmtcnn_status qmt_prepare_estimate(const qmt_prepare_job *job, qmtcnn_error *error)
 {
-    trial trial = {{0}, 0, 0, 0};
+    struct trial trial = {{0}, 0, 0, 0};
     qmt_prepare_worker worker;
     qmtcnn_error why = {0};
     size_t count = job->dataset->picture_count, tries = count < trial_pictures ? count : trial_pictures;

@@ -1,10 +1,10 @@
 /* The inside of qmt_prepare(). Two phases: parts, then shards.
  *
  * A part is a fixed number of pictures. Workers (and ranks) make parts in any order; its samples go to files of bounded
- * size under OUT/parts, and a marker (JSON), written last, says that the part is done. Then rank 0 reads the parts in order,
- * applies the limits of the classes, and writes shards; a part's file is removed once the shards that hold its samples are whole, so that
- * the disk never holds much more than all samples once. manifest.json comes last. What lies on the disk at any moment
- * tells how far a killed run came, and the bytes in the end depend on none of this. */
+ * size under OUT/parts, and a marker (JSON), written last, says that the part is done. Then rank 0 reads the parts in
+ * order, applies the limits of the classes, and writes shards; a part's file is removed once the shards that hold its
+ * samples are whole, so that the disk never holds much more than all samples once. manifest.json comes last. What lies
+ * on the disk at any moment tells how far a killed run came, and the bytes in the end depend on none of this. */
 #ifndef QMT_PREPARE_JOB_H
 #define QMT_PREPARE_JOB_H
 
@@ -32,21 +32,21 @@ typedef struct qmt_prepare_job {
     const qmt_prepare_options *options;
     qmt_ranks *ranks;
     qmt_pool *pool;
-    qmt_miner *miner;                  /* NULL: no mining */
+    qmt_miner *miner; /* NULL: no mining */
     uint64_t model_hashes[qmt_net_count];
-    char *config_text;                 /* the settings that decide the samples */
+    char *config_text; /* the settings that decide the samples */
     uint64_t annotations_hash;
     char key[qmt_key_size];
-    char *parts;                       /* folder */
+    char *parts; /* folder */
     size_t part_count;
-    uint64_t faces;                    /* that make samples, going by the labels alone */
+    uint64_t faces; /* that make samples, going by the labels alone */
 } qmt_prepare_job;
 
 /* prepare_key.c: fills config_text, annotations_hash, key and faces; model_hashes are known. */
 qmtcnn_status qmt_prepare_find_key(qmt_prepare_job *job, qmtcnn_error *error);
 
-/* prepare_part.c. Samples of one picture into worker->cropper's sink. *unreadable: the picture can't be read (message in
- * `error`); this is not a failure. */
+/* prepare_part.c. Samples of one picture into worker->cropper's sink. *unreadable: the picture can't be read (message
+ * in `error`); this is not a failure. */
 qmtcnn_status qmt_prepare_picture(const qmt_prepare_job *job, int worker_number, qmt_prepare_worker *worker,
                                   size_t picture, qmt_mining_recall *recall, bool *unreadable, qmtcnn_error *error);
 void qmt_prepare_worker_clear(qmt_prepare_worker *worker);

@@ -47,7 +47,8 @@ static void keep_sections(char *text)
     *to = 0;
 }
 
-/* Settings that decide the samples, without folders of this machine. Other networks' settings are left at this one's. */
+/* Settings that decide the samples, without folders of this machine. Other networks' settings are left at this one's.
+ */
 static char *settings_text(const qmt_prepare_job *job)
 {
     qmt_config *copy = qmt_alloc(1, sizeof *copy);

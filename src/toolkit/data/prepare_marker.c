@@ -41,9 +41,9 @@ qmtcnn_status qmt_part_write_marker(const qmt_prepare_job *job, size_t number, c
     json_t *unreadable = json_array();
     for (size_t i = 0; i < part->unreadable_count; i++)
         json_array_append_new(unreadable, json_integer(part->unreadable[i]));
-    json_t *root = json_pack("{s:s, s:o, s:o, s:I, s:I}", "key", job->key, "files", files_json(part), "unreadable",
-                             unreadable, "recall_faces", (json_int_t)part->recall.faces, "recall_found",
-                             (json_int_t)part->recall.found);
+    json_t *root =
+        json_pack("{s:s, s:o, s:o, s:I, s:I}", "key", job->key, "files", files_json(part), "unreadable", unreadable,
+                  "recall_faces", (json_int_t)part->recall.faces, "recall_found", (json_int_t)part->recall.found);
     if (root)
         text = json_dumps(root, JSON_SORT_KEYS);
     qmtcnn_status status = path && text ? qmt_file_write(path, text, strlen(text), error)

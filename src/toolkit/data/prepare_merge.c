@@ -8,15 +8,15 @@
 #include <string.h>
 
 /* A file of a part, and what of it is kept. */
-typedef struct piece {
+struct piece {
     uint32_t part, file;
     uint64_t counts[qmt_class_count];
     uint64_t kept_before; /* kept samples in the pieces before this one */
-} piece;
+};
 
-typedef struct merging {
+struct merging {
     const qmt_prepare_job *job;
-    piece *pieces;
+    struct piece *pieces;
     size_t piece_count, piece_capacity;
     uint64_t limits[qmt_class_count]; /* samples kept of a class */
     uint64_t total;                   /* kept, of all classes */
@@ -25,27 +25,26 @@ typedef struct merging {
     size_t unreadable_capacity;
     qmt_manifest manifest;
     qmt_manifest_facts facts;
-    qmt_sample_block block;           /* the shard being filled */
-    uint64_t written;                 /* samples in whole shards */
-    size_t removed;                   /* pieces that are gone */
+    qmt_sample_block block; /* the shard being filled */
+    uint64_t written;       /* samples in whole shards */
+    size_t removed;         /* pieces that are gone */
     qmt_progress *progress;
-} merging;
+};
 
 /* ---- The plan ---- */
 
-static qmtcnn_status add_part(merging *merging, size_t number, const qmt_part *part, qmtcnn_error *error)
+static qmtcnn_status add_part(struct merging *merging, size_t number, const qmt_part *part, qmtcnn_error *error)
 {
     qmt_manifest_facts *facts = &merging->facts;
-    qmtcnn_status status =
-        qmt_grow((void **)&merging->pieces, &merging->piece_capacity, merging->piece_count,
-                 merging->piece_count + part->file_count, sizeof *merging->pieces, error);
+    qmtcnn_status status = qmt_grow((void **)&merging->pieces, &merging->piece_capacity, merging->piece_count,
+                                    merging->piece_count + part->file_count, sizeof *merging->pieces, error);
     if (status == QMTCNN_OK)
         status = qmt_grow((void **)&merging->unreadable, &merging->unreadable_capacity, facts->unreadable_count,
                           facts->unreadable_count + part->unreadable_count, sizeof *merging->unreadable, error);
     if (status != QMTCNN_OK)
         return status;
     for (size_t i = 0; i < part->file_count; i++) {
-        piece *piece = &merging->pieces[merging->piece_count++];
+        struct piece *piece = &merging->pieces[merging->piece_count++];
         memset(piece, 0, sizeof *piece);
         piece->part = (uint32_t)number;
         piece->file = (uint32_t)i;
@@ -61,7 +60,7 @@ static qmtcnn_status add_part(merging *merging, size_t number, const qmt_part *p
     return QMTCNN_OK;
 }
 
-static qmtcnn_status read_parts(merging *merging, qmtcnn_error *error)
+static qmtcnn_status read_parts(struct merging *merging, qmtcnn_error *error)
 {
     for (size_t number = 0; number < merging->job->part_count; number++) {
         qmt_part part;
@@ -76,13 +75,13 @@ static qmtcnn_status read_parts(merging *merging, qmtcnn_error *error)
 }
 
 /* Samples kept of the first `seen` of class k: spread evenly over all of them. Both factors are under 2^32. */
-static uint64_t kept_of(const merging *merging, int k, uint64_t seen)
+static uint64_t kept_of(const struct merging *merging, int k, uint64_t seen)
 {
     uint64_t made = merging->facts.made[k];
     return made == 0 ? 0 : seen * merging->limits[k] / made;
 }
 
-static qmtcnn_status plan(merging *merging, qmtcnn_error *error)
+static qmtcnn_status plan(struct merging *merging, qmtcnn_error *error)
 {
     const qmt_prepare_config *prepare = merging->job->prepare;
     const int most[qmt_class_count] = {prepare->max_negatives, prepare->max_positives, prepare->max_parts,
@@ -107,21 +106,22 @@ static qmtcnn_status plan(merging *merging, qmtcnn_error *error)
 
 /* ---- Shards ---- */
 
-static char *shard_path(const merging *merging, size_t index)
+static char *shard_path(const struct merging *merging, size_t index)
 {
     char name[32];
     qmt_shard_name(index, name);
     return qmt_path_join(merging->job->options->out, name);
 }
 
-static uint64_t shard_samples(const merging *merging, size_t index)
+static uint64_t shard_samples(const struct merging *merging, size_t index)
 {
     uint64_t full = (uint64_t)merging->job->prepare->shard_samples, first = full * index;
     return merging->total - first < full ? merging->total - first : full;
 }
 
 /* Enters a whole shard into the manifest. */
-static qmtcnn_status enter_shard(merging *merging, const char *path, const qmt_sample_rows *rows, qmtcnn_error *error)
+static qmtcnn_status enter_shard(struct merging *merging, const char *path, const qmt_sample_rows *rows,
+                                 qmtcnn_error *error)
 {
     qmt_manifest *manifest = &merging->manifest;
     qmt_shard_info *info = &manifest->shards[manifest->shard_count];
@@ -143,7 +143,7 @@ static qmtcnn_status enter_shard(merging *merging, const char *path, const qmt_s
 }
 
 /* Enters shard `index` if it is there, whole and of this run. */
-static qmtcnn_status find_shard(merging *merging, size_t index, bool *found, qmtcnn_error *error)
+static qmtcnn_status find_shard(struct merging *merging, size_t index, bool *found, qmtcnn_error *error)
 {
     qmt_sample_rows rows;
     char *path = shard_path(merging, index);
@@ -151,10 +151,9 @@ static qmtcnn_status find_shard(merging *merging, size_t index, bool *found, qmt
     if (!path)
         return qmt_fail_memory(error, 0, "a path");
     qmtcnn_status status = QMTCNN_OK;
-    if (qmt_file_exists(path) &&
-        qmt_sample_rows_open(path, merging->manifest.side, &rows, NULL) == QMTCNN_OK) {
-        *found = rows.count == shard_samples(merging, index) &&
-                 strcmp(qmt_sample_rows_key(&rows), merging->job->key) == 0;
+    if (qmt_file_exists(path) && qmt_sample_rows_open(path, merging->manifest.side, &rows, NULL) == QMTCNN_OK) {
+        *found =
+            rows.count == shard_samples(merging, index) && strcmp(qmt_sample_rows_key(&rows), merging->job->key) == 0;
         if (*found)
             status = enter_shard(merging, path, &rows, error);
         qmt_sample_rows_close(&rows);
@@ -164,7 +163,7 @@ static qmtcnn_status find_shard(merging *merging, size_t index, bool *found, qmt
 }
 
 /* The shards that a killed run left, from the first on without a gap. */
-static qmtcnn_status find_shards(merging *merging, size_t count, qmtcnn_error *error)
+static qmtcnn_status find_shards(struct merging *merging, size_t count, qmtcnn_error *error)
 {
     bool found = true;
     qmtcnn_status status = QMTCNN_OK;
@@ -173,15 +172,15 @@ static qmtcnn_status find_shards(merging *merging, size_t count, qmtcnn_error *e
     return status;
 }
 
-static uint64_t kept_end(const merging *merging, size_t index)
+static uint64_t kept_end(const struct merging *merging, size_t index)
 {
     return index + 1 < merging->piece_count ? merging->pieces[index + 1].kept_before : merging->total;
 }
 
-static qmtcnn_status remove_pieces(merging *merging, qmtcnn_error *error)
+static qmtcnn_status remove_pieces(struct merging *merging, qmtcnn_error *error)
 {
     while (merging->removed < merging->piece_count && kept_end(merging, merging->removed) <= merging->written) {
-        const piece *piece = &merging->pieces[merging->removed++];
+        const struct piece *piece = &merging->pieces[merging->removed++];
         char *path = qmt_part_path(merging->job, piece->part, piece->file);
         if (!path)
             return qmt_fail_memory(error, 0, "a path");
@@ -191,7 +190,7 @@ static qmtcnn_status remove_pieces(merging *merging, qmtcnn_error *error)
     return QMTCNN_OK;
 }
 
-static qmtcnn_status write_shard(merging *merging, qmtcnn_error *error)
+static qmtcnn_status write_shard(struct merging *merging, qmtcnn_error *error)
 {
     qmt_sample_rows rows;
     char *path = shard_path(merging, merging->manifest.shard_count);
@@ -211,7 +210,7 @@ static qmtcnn_status write_shard(merging *merging, qmtcnn_error *error)
     return status;
 }
 
-static qmtcnn_status check_piece(const piece *piece, const char *path, const qmt_sample_rows *rows,
+static qmtcnn_status check_piece(const struct piece *piece, const char *path, const qmt_sample_rows *rows,
                                  const qmt_prepare_job *job, qmtcnn_error *error)
 {
     bool right = strcmp(qmt_sample_rows_key(rows), job->key) == 0;
@@ -223,9 +222,9 @@ static qmtcnn_status check_piece(const piece *piece, const char *path, const qmt
 }
 
 /* Copies the kept samples of a piece that are not in whole shards yet. */
-static qmtcnn_status merge_piece(merging *merging, size_t index, qmtcnn_error *error)
+static qmtcnn_status merge_piece(struct merging *merging, size_t index, qmtcnn_error *error)
 {
-    const piece *piece = &merging->pieces[index];
+    const struct piece *piece = &merging->pieces[index];
     qmt_sample_rows rows;
     uint64_t position = piece->kept_before, skip = merging->written > position ? merging->written : position;
     char *path = qmt_part_path(merging->job, piece->part, piece->file);
@@ -253,7 +252,7 @@ done:
     return status;
 }
 
-static qmtcnn_status merge_pieces(merging *merging, qmtcnn_error *error)
+static qmtcnn_status merge_pieces(struct merging *merging, qmtcnn_error *error)
 {
     for (size_t i = 0; i < merging->piece_count; i++) {
         qmtcnn_status status = QMTCNN_OK;
@@ -283,7 +282,7 @@ static const char *last_name(const char *path)
     return name;
 }
 
-static void set_facts(merging *merging)
+static void set_facts(struct merging *merging)
 {
     const qmt_prepare_job *job = merging->job;
     qmt_manifest_facts *facts = &merging->facts;
@@ -305,7 +304,7 @@ static void set_facts(merging *merging)
 }
 
 /* A few bad pictures are named and left out; many mean that the folder is not what the annotations describe. */
-static qmtcnn_status check_unreadable(const merging *merging, qmtcnn_error *error)
+static qmtcnn_status check_unreadable(const struct merging *merging, qmtcnn_error *error)
 {
     size_t bad = merging->facts.unreadable_count, all = merging->job->dataset->picture_count;
     if (bad < all && bad <= (all / 20 > 10 ? all / 20 : 10))
@@ -315,7 +314,7 @@ static qmtcnn_status check_unreadable(const merging *merging, qmtcnn_error *erro
                     all, merging->unreadable[0], merging->job->dataset->folder);
 }
 
-static void tell(const merging *merging)
+static void tell(const struct merging *merging)
 {
     const uint64_t *counts = merging->manifest.counts;
     const qmt_manifest_facts *facts = &merging->facts;
@@ -335,12 +334,13 @@ static void tell(const merging *merging)
     qmt_log_info("[prepare %s] %s keeps %.2f %% of %" PRIu64 " faces", net, facts->mined_with, 100 * recall,
                  facts->recall.faces);
     if (recall < (double)facts->recall_target)
-        qmt_log_warning("[prepare %s] %s should keep %.1f %%: the faces that it loses are lost for good. Train it longer "
-                        "or with more samples, or lower its score to pass (prepare.%s.mine_thresholds)",
-                        net, facts->mined_with, 100 * (double)facts->recall_target, net);
+        qmt_log_warning(
+            "[prepare %s] %s should keep %.1f %%: the faces that it loses are lost for good. Train it longer "
+            "or with more samples, or lower its score to pass (prepare.%s.mine_thresholds)",
+            net, facts->mined_with, 100 * (double)facts->recall_target, net);
 }
 
-static qmtcnn_status merge_all(merging *merging, qmtcnn_error *error)
+static qmtcnn_status merge_all(struct merging *merging, qmtcnn_error *error)
 {
     qmtcnn_status status = read_parts(merging, error);
     if (status == QMTCNN_OK)
@@ -369,7 +369,7 @@ static qmtcnn_status merge_all(merging *merging, qmtcnn_error *error)
 
 qmtcnn_status qmt_prepare_merge(const qmt_prepare_job *job, qmtcnn_error *error)
 {
-    merging merging = {.job = job};
+    struct merging merging = {.job = job};
     merging.manifest.net = job->options->net;
     merging.manifest.side = qmt_net_side(job->options->net);
     memcpy(merging.manifest.key, job->key, qmt_key_size);

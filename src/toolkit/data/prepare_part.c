@@ -8,13 +8,13 @@
 #include <string.h>
 
 /* A part being made. */
-typedef struct making {
+struct making {
     const qmt_prepare_job *job;
     qmt_sample_block *block;
     size_t number;
     size_t capacity; /* of part.counts */
     qmt_part part;
-} making;
+};
 
 /* All of this rank's parts. */
 typedef struct parts_run {
@@ -27,7 +27,7 @@ typedef struct parts_run {
         qmtcnn_status status;
         size_t part;
         qmtcnn_error error;
-    } *failures;         /* one a worker */
+    } * failures; /* one a worker */
 } parts_run;
 
 void qmt_prepare_worker_clear(qmt_prepare_worker *worker)
@@ -41,8 +41,8 @@ static qmtcnn_status mine_picture(const qmt_prepare_job *job, int worker_number,
 {
     const qmt_candidate *candidates = NULL;
     size_t count = 0;
-    int least = job->prepare->mine_min_face > job->prepare->min_face ? job->prepare->mine_min_face
-                                                                     : job->prepare->min_face;
+    int least =
+        job->prepare->mine_min_face > job->prepare->min_face ? job->prepare->mine_min_face : job->prepare->min_face;
     qmtcnn_status status = qmt_miner_run(job->miner, worker_number, &scene->pixels, &candidates, &count, error);
     if (status != QMTCNN_OK)
         return status;
@@ -80,7 +80,7 @@ qmtcnn_status qmt_prepare_picture(const qmt_prepare_job *job, int worker_number,
 }
 
 /* Writes the block as the next file of the part. */
-static qmtcnn_status flush(making *making, qmtcnn_error *error)
+static qmtcnn_status flush(struct making *making, qmtcnn_error *error)
 {
     qmt_part *part = &making->part;
     qmtcnn_status status = qmt_grow((void **)&part->counts, &making->capacity, part->file_count, part->file_count + 1,
@@ -101,7 +101,7 @@ static qmtcnn_status flush(making *making, qmtcnn_error *error)
 
 static qmtcnn_status take_sample(void *state, const qmt_sample *sample, qmtcnn_error *error)
 {
-    making *making = state;
+    struct making *making = state;
     qmtcnn_status status = QMTCNN_OK;
     if (making->block->count == making->block->capacity)
         status = flush(making, error);
@@ -110,7 +110,7 @@ static qmtcnn_status take_sample(void *state, const qmt_sample *sample, qmtcnn_e
     return status;
 }
 
-static qmtcnn_status make_pictures(parts_run *run, making *making, int worker_number, qmtcnn_error *error)
+static qmtcnn_status make_pictures(parts_run *run, struct making *making, int worker_number, qmtcnn_error *error)
 {
     const qmt_prepare_job *job = run->job;
     size_t first = making->number * qmt_part_pictures, end = first + qmt_part_pictures;
@@ -137,7 +137,7 @@ static qmtcnn_status make_pictures(parts_run *run, making *making, int worker_nu
 static qmtcnn_status make_part(parts_run *run, size_t number, int worker_number, qmtcnn_error *error)
 {
     qmt_prepare_worker *worker = &run->workers[worker_number];
-    making making = {.job = run->job, .block = &worker->block, .number = number};
+    struct making making = {.job = run->job, .block = &worker->block, .number = number};
     qmtcnn_status status = QMTCNN_OK;
     if (worker->block.capacity == 0) {
         int side = qmt_net_side(run->job->options->net);

@@ -5,7 +5,14 @@
 #include <string.h>
 
 /* Pixels of a sheet. Boxes may reach past their crop, so each crop has a margin. */
-enum { crop_side = 96, margin = 12, cell_side = crop_side + 2 * margin, title_height = 16, sheet_columns = 12, sheet_rows = 8 };
+enum {
+    crop_side = 96,
+    margin = 22,
+    cell_side = crop_side + 2 * margin,
+    title_height = 16,
+    sheet_columns = 12,
+    sheet_rows = 8
+};
 
 static const qmt_color background = {32, 32, 36}, white = {255, 255, 255}, box_color = {0, 255, 64};
 static const qmt_color point_colors[5] = {{255, 64, 64}, {64, 160, 255}, {255, 255, 0}, {255, 0, 255}, {0, 255, 255}};
@@ -46,7 +53,7 @@ static void draw_sample(qmt_image *sheet, int x, int y, int side, const qmt_samp
         qmt_draw_dot(sheet, left + sample->landmarks[2 * i] * scale, top + sample->landmarks[2 * i + 1] * scale, 2.5f,
                      point_colors[i]);
     snprintf(text, sizeof text, "%.2f", (double)sample->iou);
-    qmt_draw_text(sheet, x + margin, y + cell_side - 10, 1, text, white);
+    qmt_draw_text(sheet, x + margin, y + cell_side - margin + 3, 1, text, white);
 }
 
 /* Sample `index` of `wanted` that are spread evenly over a class. */
@@ -72,8 +79,8 @@ qmtcnn_status qmt_sheet_class(const qmt_store *store, qmt_sample_class sample_cl
     for (size_t i = 0; i < wanted; i++) {
         qmt_sample sample;
         get_spread(store, sample_class, i, wanted, &sample);
-        draw_sample(sheet, (int)(i % (size_t)columns) * cell_side, title_height + (int)(i / (size_t)columns) * cell_side,
-                    qmt_store_side(store), &sample);
+        draw_sample(sheet, (int)(i % (size_t)columns) * cell_side,
+                    title_height + (int)(i / (size_t)columns) * cell_side, qmt_store_side(store), &sample);
     }
     return QMTCNN_OK;
 }
@@ -107,8 +114,8 @@ static qmtcnn_status draw_pair(const qmt_store *store, qmt_augmenter *augmenter,
         qmt_random random = qmt_random_stream(seed, i, (uint64_t)augmentation);
         get_spread(store, sample_class, i, wanted, &sample);
         changed = sample;
-        qmtcnn_status status = qmt_augment(augmenter, &alone, side, &sample, &random, pixels, changed.box,
-                                           changed.landmarks, NULL, error);
+        qmtcnn_status status =
+            qmt_augment(augmenter, &alone, side, &sample, &random, pixels, changed.box, changed.landmarks, NULL, error);
         if (status != QMTCNN_OK)
             return status;
         changed.pixels = pixels;
@@ -128,8 +135,8 @@ qmtcnn_status qmt_sheet_augment(const qmt_store *store, const qmt_augment_config
         count++;
     qmtcnn_status status = create_sheet(sheet_columns, count * height, sheet, error);
     for (int i = 0; status == QMTCNN_OK && i < count; i++)
-        status = draw_pair(store, &augmenter, config, (qmt_augmentation)(QMT_MIRROR << i), seed, i * height, sheet,
-                           error);
+        status =
+            draw_pair(store, &augmenter, config, (qmt_augmentation)(QMT_MIRROR << i), seed, i * height, sheet, error);
     qmt_augmenter_clear(&augmenter);
     return status;
 }

@@ -12,7 +12,9 @@ qmtcnn_status qmt_sheet_class(const qmt_store *store, qmt_sample_class sample_cl
  * its chances. */
 qmtcnn_status qmt_sheet_augment(const qmt_store *store, const qmt_augment_config *config, uint64_t seed,
                                 qmt_image *sheet, qmtcnn_error *error);
-/* Writes negative.png, positive.png, part.png, landmark.png and augment.png into the store's folder, those that are not there. */
-qmtcnn_status qmt_sheets_write(const char *folder, const qmt_augment_config *config, uint64_t seed, qmtcnn_error *error);
+/* Writes negative.png, positive.png, part.png, landmark.png and augment.png into the store's folder, those that are not
+ * there. */
+qmtcnn_status qmt_sheets_write(const char *folder, const qmt_augment_config *config, uint64_t seed,
+                               qmtcnn_error *error);
 
 #endif

@@ -11,12 +11,12 @@ enum { qmt_class_count = 4 };
 const char *qmt_class_name(qmt_sample_class sample_class);
 
 typedef struct qmt_sample {
-    const uint8_t *pixels;   /* [side][side][3] RGB, into the store's mapping */
+    const uint8_t *pixels; /* [side][side][3] RGB, into the store's mapping */
     qmt_sample_class sample_class;
-    float box[4];            /* offsets of the face's x1 y1 x2 y2 from the crop's corners, over the side; 0 for negatives */
-    float landmarks[10];     /* x1 y1 .. x5 y5 over the side; only for QMT_LANDMARK */
-    uint32_t picture;        /* number in the data set, to hold whole pictures out */
-    float iou;               /* with the nearest face */
+    float box[4];        /* offsets of the face's x1 y1 x2 y2 from the crop's corners, over the side; 0 for negatives */
+    float landmarks[10]; /* x1 y1 .. x5 y5 over the side; only for QMT_LANDMARK */
+    uint32_t picture;    /* number in the data set, to hold whole pictures out */
+    float iou;           /* with the nearest face */
 } qmt_sample;
 
 typedef struct qmt_store qmt_store;
@@ -33,7 +33,8 @@ void qmt_store_get(const qmt_store *store, qmt_sample_class sample_class, size_t
 uint64_t qmt_store_hash(const qmt_store *store);
 /* The manifest's text. */
 const char *qmt_store_manifest(const qmt_store *store);
-/* Reads all of every shard and compares it with the manifest's hash: finds damage that opening (headers, sizes, labels) does not. */
+/* Reads all of every shard and compares it with the manifest's hash: finds damage that opening (headers, sizes, labels)
+ * does not. */
 qmtcnn_status qmt_store_verify(const qmt_store *store, qmtcnn_error *error);
 
 #endif

@@ -21,7 +21,7 @@ const char *qmt_class_name(qmt_sample_class sample_class)
 
 void qmt_shard_name(size_t index, char name[32])
 {
-    snprintf(name, 32, "shard-%05zu.safetensors", index);
+    snprintf(name, 32, "shard-%05u.safetensors", (unsigned)index);
 }
 
 qmtcnn_status qmt_shard_measure(const char *path, qmt_shard_info *info, qmtcnn_error *error)

@@ -19,7 +19,8 @@ typedef struct qmt_shard_info {
 typedef struct qmt_manifest {
     qmt_net_id net;
     int side;
-    char key[qmt_key_size]; /* of the run that made it: a hash over data set, settings, seed and models, 16 hex digits */
+    char
+        key[qmt_key_size]; /* of the run that made it: a hash over data set, settings, seed and models, 16 hex digits */
     uint64_t counts[qmt_class_count];
     qmt_shard_info *shards; /* qmt_alloc */
     size_t shard_count;
@@ -34,19 +35,19 @@ typedef struct qmt_mining_recall {
 typedef struct qmt_manifest_facts {
     uint64_t iou_histogram[qmt_class_count][qmt_iou_bins]; /* bin k: IoU in [k/10, (k+1)/10), the last with 1 */
     uint64_t seed;
-    const char *config;        /* YAML: the settings that decide the samples */
-    const char *data_set;      /* name of its folder */
+    const char *config;   /* YAML: the settings that decide the samples */
+    const char *data_set; /* name of its folder */
     const char *split;
-    uint64_t annotations_hash; /* over names, boxes, marks and points */
-    uint64_t pictures, faces;  /* faces that make samples */
+    uint64_t annotations_hash;      /* over names, boxes, marks and points */
+    uint64_t pictures, faces;       /* faces that make samples */
     uint64_t made[qmt_class_count]; /* samples before the caps */
     const char *const *unreadable;  /* pictures that could not be read */
     size_t unreadable_count;
-    const char *mined_with;         /* "pnet", "rnet"; NULL: not mined */
+    const char *mined_with; /* "pnet", "rnet"; NULL: not mined */
     const char *mine_precision;
     qmt_mining_recall recall;
     float recall_target;
-    int models;                     /* networks that mined: P-Net, R-Net */
+    int models; /* networks that mined: P-Net, R-Net */
     uint64_t model_hashes[qmt_net_count];
 } qmt_manifest_facts;
 

@@ -1,7 +1,7 @@
 /* One file of samples, a safetensors file: a shard of a store, or a piece of a store that is being made.
  *
- * Tensors, N samples: picture i64 [N], box f32 [N, 4], landmarks f32 [N, 10], iou f32 [N], pixels u8 [N, side, side, 3],
- * class u8 [N]. Metadata: "key", which tells the run that made the file. */
+ * Tensors, N samples: picture i64 [N], box f32 [N, 4], landmarks f32 [N, 10], iou f32 [N], pixels u8 [N, side, side,
+ * 3], class u8 [N]. Metadata: "key", which tells the run that made the file. */
 #ifndef QMT_STORE_ROWS_H
 #define QMT_STORE_ROWS_H
 

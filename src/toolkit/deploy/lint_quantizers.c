@@ -38,6 +38,10 @@ static void check_zero_point(qmt_lint *lint, const QmtOnnx__Node *node)
         qmt_lint_report(
             lint, "zero-point-uint8", true, node, NULL,
             "the zero point is uint8: TensorRT quantizes to signed INT8 only; quantize symmetrically to INT8");
+    else if (zero->data_type != QMT_ONNX_INT8)
+        qmt_lint_report(lint, "zero-point-type", false, node, NULL,
+                        "the zero point is of ONNX type %d, not INT8: TensorRT 8.5 knows INT8 alone; quantize to INT8",
+                        (int)zero->data_type);
     size_t count = 0;
     double number;
     qmt_lint_elements(zero, &count);

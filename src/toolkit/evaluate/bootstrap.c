@@ -1,5 +1,5 @@
-/* The paired bootstrap (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993): how far a difference of AP could
- * have come out otherwise with other pictures of the same kind. */
+/* The paired bootstrap (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993): how far a difference of AP
+ * could have come out otherwise with other pictures of the same kind. */
 #include "toolkit/base/random.h"
 #include "toolkit/evaluate/figures.h"
 
@@ -43,7 +43,8 @@ qmtcnn_status qmt_bootstrap(const qmt_ranking *a, const qmt_ranking *b, int resa
     if (resamplings < 1 || resamplings > max_resamplings)
         return qmt_fail(error, QMTCNN_ERROR_ARGUMENT, "%d resamplings: give 1 to %d", resamplings, max_resamplings);
     uint32_t *weights = qmt_alloc(pictures, sizeof *weights);
-    double *gaps = qmt_alloc((size_t)resamplings, sizeof *gaps), *shares = qmt_alloc((size_t)resamplings, sizeof *shares);
+    double *gaps = qmt_alloc((size_t)resamplings, sizeof *gaps),
+           *shares = qmt_alloc((size_t)resamplings, sizeof *shares);
     if (!weights || !gaps || !shares) {
         qmt_free(shares);
         qmt_free(gaps);
@@ -62,9 +63,8 @@ qmtcnn_status qmt_bootstrap(const qmt_ranking *a, const qmt_ranking *b, int resa
             shares[ratios++] = ap_b / ap_a;
     }
     double ap_a = qmt_ranking_ap(a, NULL), ap_b = qmt_ranking_ap(b, NULL);
-    *difference = (qmt_difference){.difference = ap_b - ap_a,
-                                   .ratio = ap_a > 0 ? ap_b / ap_a : NAN,
-                                   .resamplings = resamplings};
+    *difference =
+        (qmt_difference){.difference = ap_b - ap_a, .ratio = ap_a > 0 ? ap_b / ap_a : NAN, .resamplings = resamplings};
     interval(gaps, differences, &difference->low, &difference->high);
     interval(shares, ratios, &difference->ratio_low, &difference->ratio_high);
     qmt_free(shares);

@@ -87,8 +87,8 @@ static qmtcnn_status evaluate_folder(const char *folder, qmtcnn_precision precis
 
 /* ---- Mixes ----------------------------------------------------------------------------------- */
 
-static qmtcnn_status run_mixes(const char *fp32, const char *int8, const qmt_dataset *dataset,
-                               const qmt_config *config, int threads, qmt_mixes *mixes, qmtcnn_error *error)
+static qmtcnn_status run_mixes(const char *fp32, const char *int8, const qmt_dataset *dataset, const qmt_config *config,
+                               int threads, qmt_mixes *mixes, qmtcnn_error *error)
 {
     const qmtcnn_options options = qmt_evaluate_options(config);
     qmtcnn_status status = QMTCNN_OK;
@@ -126,13 +126,13 @@ static qmtcnn_status compare_ptq(const qmt_dataset *dataset, const qmt_config *c
         return status;
     comparison->has_ptq = true;
     comparison->ptq_retention = ratio(comparison->ptq.ap, comparison->fp32.ap);
-    status = bootstrap(dataset, config, comparison->found_fp32, comparison->found_ptq, &comparison->ptq_difference,
-                       error);
+    status =
+        bootstrap(dataset, config, comparison->found_fp32, comparison->found_ptq, &comparison->ptq_difference, error);
     if (status == QMTCNN_OK && options->stages) {
         comparison->ptq_mixes.ap[0] = comparison->fp32.ap;
         comparison->ptq_mixes.ap[qmt_mix_count - 1] = comparison->ptq.ap;
-        status = run_mixes(options->fp32, options->ptq, dataset, config, options->threads, &comparison->ptq_mixes,
-                           error);
+        status =
+            run_mixes(options->fp32, options->ptq, dataset, config, options->threads, &comparison->ptq_mixes, error);
     }
     return status;
 }
@@ -154,14 +154,14 @@ static qmtcnn_status compare_int8(const qmt_dataset *dataset, const qmt_config *
     qmt_detector_close(int8);
     qmt_detector_close(fp32);
     if (status == QMTCNN_OK)
-        status = bootstrap(dataset, config, comparison->found_fp32, comparison->found_int8, &comparison->difference,
-                           error);
+        status =
+            bootstrap(dataset, config, comparison->found_fp32, comparison->found_int8, &comparison->difference, error);
     if (status == QMTCNN_OK)
         status = qmt_agreement_compute(comparison->found_fp32, comparison->found_int8,
                                        config->detect.thresholds[QMT_ONET], &comparison->agreement, error);
     if (status == QMTCNN_OK)
-        status = qmt_compare_layers(dataset, options->fp32, options->int8, &detect, layer_pictures,
-                                    &comparison->layers, error);
+        status = qmt_compare_layers(dataset, options->fp32, options->int8, &detect, layer_pictures, &comparison->layers,
+                                    error);
     comparison->retention = ratio(comparison->int8.ap, comparison->fp32.ap);
     return status;
 }

@@ -7,10 +7,10 @@
 
 /* One picture's boxes at the operating score. */
 typedef struct qmt_picture_agreement {
-    const char *name;      /* of the detections compared */
-    size_t fp32, int8;     /* boxes of each */
-    size_t matched;        /* pairs with IoU >= 0.5, best score first */
-    double mean_iou;       /* of the pairs; NAN without one */
+    const char *name;  /* of the detections compared */
+    size_t fp32, int8; /* boxes of each */
+    size_t matched;    /* pairs with IoU >= 0.5, best score first */
+    double mean_iou;   /* of the pairs; NAN without one */
     double largest_score_difference;
 } qmt_picture_agreement;
 
@@ -32,12 +32,13 @@ typedef struct qmt_layer_difference {
     qmt_net_id net;
     char name[64];
     int order, channels;
-    bool int8;             /* its output is INT8 */
-    size_t values;         /* compared */
-    double sqnr, cosine;   /* against the same weights without quantization; dB */
-    double sqnr_fp32, cosine_fp32; /* against the FP32 model's layer, which may have learned otherwise; NAN: another shape */
-    double saturation;     /* share of values at the last step; NAN for FP32 outputs */
-    int dead, dead_fp32;   /* channels that were 0 for all inputs; without quantization */
+    bool int8;           /* its output is INT8 */
+    size_t values;       /* compared */
+    double sqnr, cosine; /* against the same weights without quantization; dB */
+    double sqnr_fp32,
+        cosine_fp32;     /* against the FP32 model's layer, which may have learned otherwise; NAN: another shape */
+    double saturation;   /* share of values at the last step; NAN for FP32 outputs */
+    int dead, dead_fp32; /* channels that were 0 for all inputs; without quantization */
 } qmt_layer_difference;
 
 typedef struct qmt_layer_differences {
@@ -46,8 +47,8 @@ typedef struct qmt_layer_differences {
     size_t inputs[qmt_net_count]; /* pictures or crops fed to each network */
 } qmt_layer_differences;
 
-/* Feeds the networks what the FP32 cascade would: pyramid levels of up to `pictures` pictures (spread over the data set)
- * to P-Net, P-Net's proposals to R-Net, R-Net's to O-Net. Free with qmt_layer_differences_clear(). */
+/* Feeds the networks what the FP32 cascade would: pyramid levels of up to `pictures` pictures (spread over the data
+ * set) to P-Net, P-Net's proposals to R-Net, R-Net's to O-Net. Free with qmt_layer_differences_clear(). */
 qmtcnn_status qmt_compare_layers(const qmt_dataset *dataset, const char *fp32, const char *int8,
                                  const qmtcnn_options *options, int pictures, qmt_layer_differences *differences,
                                  qmtcnn_error *error);
@@ -55,10 +56,10 @@ void qmt_layer_differences_clear(qmt_layer_differences *differences);
 
 /* Speed and memory, measured one after the other on one thread. */
 typedef struct qmt_cost {
-    double milliseconds[2];     /* a picture, FP32 and INT8: medians */
-    size_t network_bytes[2];    /* packed weights */
-    size_t scratch_bytes[2];    /* a thread, after these pictures */
-    size_t peak_bytes;          /* of the process; 0 where unknown */
+    double milliseconds[2];  /* a picture, FP32 and INT8: medians */
+    size_t network_bytes[2]; /* packed weights */
+    size_t scratch_bytes[2]; /* a thread, after these pictures */
+    size_t peak_bytes;       /* of the process; 0 where unknown */
     int pictures;
 } qmt_cost;
 qmtcnn_status qmt_compare_cost(const qmt_dataset *dataset, const qmt_detector *fp32, const qmt_detector *int8,

@@ -29,18 +29,17 @@ static json_t *agreement_json(const qmt_agreement *agreement)
     json_t *each = json_array();
     for (size_t i = 0; i < agreement->pictures; i++) {
         const qmt_picture_agreement *one = &agreement->each[i];
-        json_array_append_new(each, json_pack("{s:o,s:I,s:I,s:I,s:o,s:o}", "picture", name_json(one->name), "fp32",
-                                              (json_int_t)one->fp32, "int8", (json_int_t)one->int8, "matched",
-                                              (json_int_t)one->matched, "mean_iou", qmt_json_number(one->mean_iou),
-                                              "largest_score_difference",
-                                              qmt_json_number(one->largest_score_difference)));
+        json_array_append_new(each,
+                              json_pack("{s:o,s:I,s:I,s:I,s:o,s:o}", "picture", name_json(one->name), "fp32",
+                                        (json_int_t)one->fp32, "int8", (json_int_t)one->int8, "matched",
+                                        (json_int_t)one->matched, "mean_iou", qmt_json_number(one->mean_iou),
+                                        "largest_score_difference", qmt_json_number(one->largest_score_difference)));
     }
     return json_pack("{s:f,s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:o}", "score", round(1e6 * agreement->score) / 1e6,
-                     "pictures", (json_int_t)agreement->pictures, "same_pictures",
-                     (json_int_t)agreement->same_pictures, "boxes_fp32", (json_int_t)agreement->fp32, "boxes_int8",
-                     (json_int_t)agreement->int8, "matched", (json_int_t)agreement->matched, "mean_iou",
-                     qmt_json_number(agreement->mean_iou), "mean_score_difference",
-                     qmt_json_number(agreement->mean_score_difference), "mean_score_shift",
+                     "pictures", (json_int_t)agreement->pictures, "same_pictures", (json_int_t)agreement->same_pictures,
+                     "boxes_fp32", (json_int_t)agreement->fp32, "boxes_int8", (json_int_t)agreement->int8, "matched",
+                     (json_int_t)agreement->matched, "mean_iou", qmt_json_number(agreement->mean_iou),
+                     "mean_score_difference", qmt_json_number(agreement->mean_score_difference), "mean_score_shift",
                      qmt_json_number(agreement->mean_score_shift), "largest_score_difference",
                      qmt_json_number(agreement->largest_score_difference), "each", each);
 }
@@ -51,13 +50,13 @@ static json_t *layers_json(const qmt_layer_differences *differences)
     for (size_t i = 0; i < differences->count; i++) {
         const qmt_layer_difference *layer = &differences->layers[i];
         json_array_append_new(
-            array, json_pack("{s:s,s:o,s:b,s:i,s:I,s:o,s:o,s:o,s:o,s:o,s:i,s:i}", "net", qmt_net_name(layer->net),
-                             "layer", name_json(layer->name), "int8", (int)layer->int8, "channels", layer->channels,
-                             "values", (json_int_t)layer->values, "sqnr_db", qmt_json_number(layer->sqnr), "cosine",
-                             qmt_json_number(layer->cosine), "sqnr_fp32_db", qmt_json_number(layer->sqnr_fp32),
-                             "cosine_fp32", qmt_json_number(layer->cosine_fp32), "saturation",
-                             qmt_json_number(layer->saturation), "dead_channels", layer->dead, "dead_channels_fp32",
-                             layer->dead_fp32));
+            array,
+            json_pack("{s:s,s:o,s:b,s:i,s:I,s:o,s:o,s:o,s:o,s:o,s:i,s:i}", "net", qmt_net_name(layer->net), "layer",
+                      name_json(layer->name), "int8", (int)layer->int8, "channels", layer->channels, "values",
+                      (json_int_t)layer->values, "sqnr_db", qmt_json_number(layer->sqnr), "cosine",
+                      qmt_json_number(layer->cosine), "sqnr_fp32_db", qmt_json_number(layer->sqnr_fp32), "cosine_fp32",
+                      qmt_json_number(layer->cosine_fp32), "saturation", qmt_json_number(layer->saturation),
+                      "dead_channels", layer->dead, "dead_channels_fp32", layer->dead_fp32));
     }
     return array;
 }
@@ -84,8 +83,7 @@ static json_t *cost_json(const qmt_cost *cost)
                      qmt_json_number(cost->milliseconds[1]), "fp32_network_bytes", (json_int_t)cost->network_bytes[0],
                      "int8_network_bytes", (json_int_t)cost->network_bytes[1], "fp32_scratch_bytes",
                      (json_int_t)cost->scratch_bytes[0], "int8_scratch_bytes", (json_int_t)cost->scratch_bytes[1],
-                     "peak_process_bytes",
-                     cost->peak_bytes ? json_integer((json_int_t)cost->peak_bytes) : json_null());
+                     "peak_process_bytes", cost->peak_bytes ? json_integer((json_int_t)cost->peak_bytes) : json_null());
 }
 
 json_t *qmt_comparison_json(const qmt_comparison *comparison)
@@ -202,8 +200,9 @@ static void add_interval(qmt_text *text, const char *label, double retention, co
     qmt_text_add(text, "%s ", label);
     qmt_text_add_figure(text, 0, 4, retention);
     if (difference->resamplings) {
-        qmt_text_add(text, " (95 %% interval %.4f to %.4f); AP difference %+.4f (%+.4f to %+.4f), paired bootstrap over "
-                           "pictures, %d resamplings",
+        qmt_text_add(text,
+                     " (95 %% interval %.4f to %.4f); AP difference %+.4f (%+.4f to %+.4f), paired bootstrap over "
+                     "pictures, %d resamplings",
                      difference->ratio_low, difference->ratio_high, difference->difference, difference->low,
                      difference->high, difference->resamplings);
     }
@@ -231,8 +230,9 @@ static void add_layers(qmt_text *text, const qmt_layer_differences *differences)
 {
     if (differences->count == 0)
         return;
-    qmt_text_add(text, "\nlayers, worst first (SQNR in dB against the same weights without quantization, and against the "
-                       "FP32 model)\n  %-6s%-16s%8s%9s%8s%10s%10s\n",
+    qmt_text_add(text,
+                 "\nlayers, worst first (SQNR in dB against the same weights without quantization, and against the "
+                 "FP32 model)\n  %-6s%-16s%8s%9s%8s%10s%10s\n",
                  "net", "layer", "SQNR", "cosine", "FP32", "saturated", "dead");
     for (size_t i = 0; i < differences->count; i++) {
         const qmt_layer_difference *layer = &differences->layers[i];
@@ -252,8 +252,9 @@ static void add_layers(qmt_text *text, const qmt_layer_differences *differences)
 
 static void add_agreement(qmt_text *text, const qmt_agreement *agreement)
 {
-    qmt_text_add(text, "\nboxes with a score of at least %.2f: %zu FP32, %zu INT8, %zu pairs (IoU >= 0.5); %zu of %zu "
-                       "pictures agree in every box\n",
+    qmt_text_add(text,
+                 "\nboxes with a score of at least %.2f: %zu FP32, %zu INT8, %zu pairs (IoU >= 0.5); %zu of %zu "
+                 "pictures agree in every box\n",
                  agreement->score, agreement->fp32, agreement->int8, agreement->matched, agreement->same_pictures,
                  agreement->pictures);
     if (agreement->matched)
@@ -264,8 +265,7 @@ static void add_agreement(qmt_text *text, const qmt_agreement *agreement)
         const qmt_picture_agreement *one = &agreement->each[i];
         if (one->fp32 == one->matched && one->int8 == one->matched)
             break;
-        qmt_text_add(text, "  %-44s FP32 %3zu  INT8 %3zu  pairs %3zu\n", one->name, one->fp32, one->int8,
-                     one->matched);
+        qmt_text_add(text, "  %-44s FP32 %3zu  INT8 %3zu  pairs %3zu\n", one->name, one->fp32, one->int8, one->matched);
     }
 }
 

@@ -55,8 +55,7 @@ static qmtcnn_status time_picture(qmt_finder *const finders[2], const qmt_image 
         for (int k = 0; k < 2; k++) {
             const qmt_detection *boxes;
             size_t count;
-            qmtcnn_status status =
-                qmt_finder_run(finders[k], image, options, &boxes, &count, &milliseconds[k], error);
+            qmtcnn_status status = qmt_finder_run(finders[k], image, options, &boxes, &count, &milliseconds[k], error);
             if (status != QMTCNN_OK)
                 return status;
         }

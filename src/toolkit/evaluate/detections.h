@@ -8,7 +8,7 @@
 /* One box, in pixels of its picture. Doubles, since submissions are text and are compared at exact limits. */
 typedef struct qmt_detection {
     double x, y, width, height;
-    double score;          /* finite; 0 to 1 for our detector, anything for others */
+    double score; /* finite; 0 to 1 for our detector, anything for others */
     bool has_landmarks;
     float landmarks[5][2]; /* left eye, right eye, nose, left and right mouth corner as seen in the picture */
 } qmt_detection;
@@ -30,7 +30,8 @@ typedef struct qmt_detections {
 /* Pictures without names or boxes; fill them with qmt_detections_set(). */
 qmtcnn_status qmt_detections_create(size_t pictures, qmt_detections **detections, qmtcnn_error *error);
 void qmt_detections_free(qmt_detections *detections);
-/* Copies a picture's name and boxes, and sorts the boxes. Different pictures may be set by different threads at once. */
+/* Copies a picture's name and boxes, and sorts the boxes. Different pictures may be set by different threads at once.
+ */
 qmtcnn_status qmt_detections_set(qmt_detections *detections, size_t picture, const char *name,
                                  const qmt_detection *boxes, size_t count, qmtcnn_error *error);
 

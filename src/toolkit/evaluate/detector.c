@@ -36,8 +36,8 @@ static qmtcnn_status open_network(const qmt_network_source *source, qmt_net_id n
     return status;
 }
 
-qmtcnn_status qmt_detector_open(const qmt_network_source sources[qmt_net_count], qmt_net_id last,
-                                qmt_detector **result, qmtcnn_error *error)
+qmtcnn_status qmt_detector_open(const qmt_network_source sources[qmt_net_count], qmt_net_id last, qmt_detector **result,
+                                qmtcnn_error *error)
 {
     qmtcnn_status status = QMTCNN_OK;
     *result = NULL;
@@ -144,8 +144,10 @@ static float within(float value, float limit)
     return value < 0 ? 0 : value > limit ? limit : value;
 }
 
-/* In place of qmtcnn_face, whose width was rounded to FP32: the same rounding, so that a figure is that of the API. */
-static qmt_detection to_detection(const qmt_candidate *candidate, const qmt_image *image, bool clip, bool landmarks)
+/* What the public API gives for this candidate, but for the rounding of width and height to FP32; false where cutting
+ * leaves nothing. */
+static bool to_detection(const qmt_candidate *candidate, const qmt_image *image, bool clip, bool landmarks,
+                         qmt_detection *detection)
 {
     qmt_box box = candidate->box;
     if (clip) {
@@ -154,11 +156,15 @@ static qmt_detection to_detection(const qmt_candidate *candidate, const qmt_imag
         box.y1 = within(box.y1, (float)image->height);
         box.y2 = within(box.y2, (float)image->height);
     }
-    float width = box.x2 - box.x1, height = box.y2 - box.y1;
-    qmt_detection detection = {box.x1, box.y1, width, height, candidate->score, landmarks, {{0}}};
+    *detection = (qmt_detection){.x = box.x1,
+                                 .y = box.y1,
+                                 .width = (double)box.x2 - box.x1,
+                                 .height = (double)box.y2 - box.y1,
+                                 .score = candidate->score,
+                                 .has_landmarks = landmarks};
     if (landmarks)
-        memcpy(detection.landmarks, candidate->landmarks, sizeof detection.landmarks);
-    return detection;
+        memcpy(detection->landmarks, candidate->landmarks, sizeof detection->landmarks);
+    return detection->width > 0 && detection->height > 0;
 }
 
 qmtcnn_status qmt_finder_run(qmt_finder *finder, const qmt_image *image, const qmtcnn_options *options,
@@ -176,10 +182,10 @@ qmtcnn_status qmt_finder_run(qmt_finder *finder, const qmt_image *image, const q
     if (status != QMTCNN_OK)
         return status;
     bool last = finder->last == QMT_ONET;
+    const bool clip = last && options->clip == QMTCNN_CLIP_IMAGE;
     for (size_t i = 0; i < found; i++)
-        finder->boxes[i] = to_detection(&candidates[i], image, last && options->clip == QMTCNN_CLIP_IMAGE, last);
+        *count += to_detection(&candidates[i], image, clip, last, &finder->boxes[*count]);
     *boxes = finder->boxes;
-    *count = found;
     *milliseconds = timing.total_ms;
     return QMTCNN_OK;
 }
@@ -190,10 +196,10 @@ struct job {
     const qmt_dataset *dataset;
     const qmtcnn_options *options;
     qmt_detections *detections;
-    qmt_finder **finders;      /* one a worker */
-    qmtcnn_status *status;     /* one a picture */
-    qmtcnn_error *errors;      /* one a worker: of the picture ... */
-    int *error_picture;        /* ... with the lowest number that failed there; -1: none */
+    qmt_finder **finders;  /* one a worker */
+    qmtcnn_status *status; /* one a picture */
+    qmtcnn_error *errors;  /* one a worker: of the picture ... */
+    int *error_picture;    /* ... with the lowest number that failed there; -1: none */
     qmt_progress *progress;
 };
 

@@ -11,8 +11,8 @@
 typedef struct qmt_detector qmt_detector;
 
 typedef struct qmt_network_source {
-    const char *folder;           /* with pnet.onnx, rnet.onnx, onet.onnx */
-    qmtcnn_precision precision;   /* INT8 fails where the file holds no Q/DQ nodes */
+    const char *folder;         /* with pnet.onnx, rnet.onnx, onet.onnx */
+    qmtcnn_precision precision; /* INT8 fails where the file holds no Q/DQ nodes */
 } qmt_network_source;
 
 /* Opens the networks up to `last`, each from its own source. */
@@ -40,8 +40,8 @@ qmtcnn_status qmt_finder_run(qmt_finder *finder, const qmt_image *image, const q
                              const qmt_detection **boxes, size_t *count, double *milliseconds, qmtcnn_error *error);
 
 /* Every picture of a data set, `threads` (0: one per processor) pictures at a time; options->threads is not used. The
- * result does not depend on the number of threads, but for the times. A picture that can't be decoded is reported with a
- * warning and kept as one without boxes. `title` is shown with the progress. */
+ * result does not depend on the number of threads, but for the times. A picture that can't be decoded is reported with
+ * a warning and kept as one without boxes. `title` is shown with the progress. */
 qmtcnn_status qmt_detector_run(const qmt_detector *detector, const qmt_dataset *dataset, const qmtcnn_options *options,
                                int threads, const char *title, qmt_detections **detections, qmtcnn_error *error);
 

@@ -106,8 +106,7 @@ static void count_pictures(qmt_evaluation *evaluation, const qmt_truth *truth, c
 }
 
 qmtcnn_status qmt_evaluation_add_labels(qmt_evaluation *evaluation, const qmt_truth *truth,
-                                        const qmt_detections *detections, const qmt_config *config,
-                                        qmtcnn_error *error)
+                                        const qmt_detections *detections, const qmt_config *config, qmtcnn_error *error)
 {
     const qmt_match_rule rule = qmt_match_rule_plain(config->evaluate.iou);
     size_t all = 0;

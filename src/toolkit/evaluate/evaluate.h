@@ -1,6 +1,7 @@
-/* toolkit/evaluate: how good a detector is. It owns records of detections, WIDER FACE's evaluation and its ground truth,
- * the exact precision and recall curve, recall of each network by itself, the comparison of FP32 with INT8 (boxes, layers,
- * speed, memory), and these results as text and JSON. It draws nothing: plots and pages are toolkit/report's.
+/* toolkit/evaluate: how good a detector is. It owns records of detections, WIDER FACE's evaluation and its ground
+ * truth, the exact precision and recall curve, recall of each network by itself, the comparison of FP32 with INT8
+ * (boxes, layers, speed, memory), and these results as text and JSON. It draws nothing: plots and pages are
+ * toolkit/report's.
  *
  *   detections.h  boxes found, submission folders         figures.h   AP, FROC, landmark error, bootstrap
  *   detector.h    our cascade over a data set              stage.h     recall of P-, R- and O-Net
@@ -35,20 +36,20 @@ typedef struct qmt_evaluation {
     char precision[8];            /* "int8", "fp32", "mixed"; "" for predictions */
     size_t pictures, faces, ignored_faces, unreadable, missing /* pictures without a prediction file */;
     size_t boxes;
-    double ap;                    /* exact, plain IoU, faces of at least min_face */
-    double ap_1000;               /* the same list by WIDER FACE's method */
+    double ap;      /* exact, plain IoU, faces of at least min_face */
+    double ap_1000; /* the same list by WIDER FACE's method */
     double ap_easy, ap_medium, ap_hard;
     size_t faces_easy, faces_medium, faces_hard;
     qmt_size_result by_size[qmt_size_bins];
-    double froc[qmt_froc_points]; /* recall */
+    double froc[qmt_froc_points];                      /* recall */
     double score, precision_at_score, recall_at_score; /* the operating score: the detector's threshold for O-Net */
     double landmark_error;
     size_t landmark_faces;
     double seconds, median_milliseconds; /* a picture, without decoding it */
     double iou;
-    int min_face;                 /* smaller labelled faces count neither way */
-    int detect_min_face;          /* what the detector looked for; 0 for predictions */
-    float thresholds[3];          /* it ran with; 0 for predictions */
+    int min_face;        /* smaller labelled faces count neither way */
+    int detect_min_face; /* what the detector looked for; 0 for predictions */
+    float thresholds[3]; /* it ran with; 0 for predictions */
     qmt_curve_point curve[qmt_curve_points];
     int curve_points;
 } qmt_evaluation;
@@ -70,8 +71,8 @@ qmtcnn_options qmt_evaluate_options(const qmt_config *config);
 void qmt_sources_all(qmt_network_source sources[qmt_net_count], const char *folder, qmtcnn_precision precision);
 
 /* Runs a detector over a data set and evaluates it against its labels, and against the .mat files in `ground_truth`
- * (NULL: where they lie in the data set's folder or its wider_face_split or ground_truth, if they do). `detections` (may
- * be NULL) receives the boxes, for qmt_detections_free(). */
+ * (NULL: where they lie in the data set's folder or its wider_face_split or ground_truth, if they do). `detections`
+ * (may be NULL) receives the boxes, for qmt_detections_free(). */
 qmtcnn_status qmt_evaluate(const qmt_detector *detector, const char *name, const qmt_dataset *dataset,
                            const char *ground_truth, const qmt_config *config, const qmtcnn_options *options,
                            int threads, qmt_evaluation *evaluation, qmt_detections **detections, qmtcnn_error *error);
@@ -85,8 +86,8 @@ qmtcnn_status qmt_evaluate_predictions(const char *predictions, const char *grou
 
 /* What each figure means, a line each; for qmt_free(). NULL when out of memory. */
 char *qmt_evaluation_protocol(const qmt_evaluation *evaluation);
-/* A JSON object (design: pictures, faces, ap, ap_easy, ap_medium, ap_hard, ap_by_size, precision, seconds, and more), for
- * json_decref(); NULL when out of memory. */
+/* A JSON object (design: pictures, faces, ap, ap_easy, ap_medium, ap_hard, ap_by_size, precision, seconds, and more),
+ * for json_decref(); NULL when out of memory. */
 json_t *qmt_evaluation_json(const qmt_evaluation *evaluation);
 /* A text table with the protocol, for qmt_free(). */
 char *qmt_evaluation_text(const qmt_evaluation *evaluation);

@@ -35,8 +35,8 @@ static json_t *curve_json(const qmt_evaluation *evaluation)
     json_t *array = json_array();
     for (int i = 0; i < evaluation->curve_points; i++) {
         const qmt_curve_point *point = &evaluation->curve[i];
-        json_array_append_new(array, json_pack("[f,f,f,f]", point->score, point->recall, point->precision,
-                                               point->false_alarms));
+        json_array_append_new(
+            array, json_pack("[f,f,f,f]", point->score, point->recall, point->precision, point->false_alarms));
     }
     return array;
 }
@@ -81,9 +81,9 @@ json_t *qmt_evaluation_json(const qmt_evaluation *evaluation)
     json_object_set_new(object, "ap_by_size", sizes_json(evaluation, false));
     json_object_set_new(object, "recall_by_size", sizes_json(evaluation, true));
     json_object_set_new(object, "faces_by_size", face_counts_json(evaluation));
-    json_object_set_new(object, "froc",
-                        json_pack("{s:o,s:o}", "0.1", qmt_json_number(evaluation->froc[0]), "1",
-                                  qmt_json_number(evaluation->froc[1])));
+    json_object_set_new(
+        object, "froc",
+        json_pack("{s:o,s:o}", "0.1", qmt_json_number(evaluation->froc[0]), "1", qmt_json_number(evaluation->froc[1])));
     json_object_set_new(object, "at_score",
                         json_pack("{s:o,s:o,s:o}", "score", qmt_json_number(round(1e6 * evaluation->score) / 1e6),
                                   "precision", qmt_json_number(evaluation->precision_at_score), "recall",

@@ -6,44 +6,50 @@
 
 static void add_label_protocol(qmt_text *text, const qmt_evaluation *evaluation)
 {
-    qmt_text_add(text,
-                 "ap: area under the precision envelope over every score. Boxes of a picture are taken best first; each "
-                 "goes to the face that it overlaps most (IoU >= %.2f, corners as real numbers). Faces marked invalid and "
-                 "faces with a smaller side under %d pixels count neither way; a second box on a found face is a false "
-                 "alarm; pictures without faces count.\n",
-                 evaluation->iou, evaluation->min_face);
+    qmt_text_add(
+        text,
+        "ap: area under the precision envelope over every score. Boxes of a picture are taken best first; each "
+        "goes to the face that it overlaps most (IoU >= %.2f, corners as real numbers). Faces marked invalid and "
+        "faces with a smaller side under %d pixels count neither way; a second box on a found face is a false "
+        "alarm; pictures without faces count.\n",
+        evaluation->iou, evaluation->min_face);
     qmt_text_add(text, "ap_1000: the same faces by WIDER FACE's method (below).\n");
-    qmt_text_add(text, "ap_by_size: faces by their smaller side; faces of other sizes, and unmatched boxes of other sizes, "
-                       "count neither way.\n");
+    qmt_text_add(text,
+                 "ap_by_size: faces by their smaller side; faces of other sizes, and unmatched boxes of other sizes, "
+                 "count neither way.\n");
     qmt_text_add(text, "froc: recall with at most so many false alarms a picture.\n");
     qmt_text_add(text,
                  "at_score, recall_by_size: of the boxes with a score of at least %.2f (the detector's own limit for "
                  "O-Net) among all that this run found.\n",
                  evaluation->score);
-    qmt_text_add(text, "landmark_error: mean distance of the five points over the labelled eye distance, on found faces "
-                       "with labelled points.\n");
+    qmt_text_add(text,
+                 "landmark_error: mean distance of the five points over the labelled eye distance, on found faces "
+                 "with labelled points.\n");
 }
 
 char *qmt_evaluation_protocol(const qmt_evaluation *evaluation)
 {
     qmt_text text = {0};
     if (evaluation->precision[0])
-        qmt_text_add(&text, "Detector: one scale pyramid from %d-pixel faces, thresholds %.2f %.2f %.2f, pictures at "
-                            "their own size, boxes cut at the border.\n",
+        qmt_text_add(&text,
+                     "Detector: one scale pyramid from %d-pixel faces, thresholds %.2f %.2f %.2f, pictures at "
+                     "their own size, boxes cut at the border.\n",
                      evaluation->detect_min_face, (double)evaluation->thresholds[0], (double)evaluation->thresholds[1],
                      (double)evaluation->thresholds[2]);
     if (!isnan(evaluation->ap))
         add_label_protocol(&text, evaluation);
     if (!isnan(evaluation->ap_1000) || !isnan(evaluation->ap_easy) || !isnan(evaluation->ap_medium) ||
         !isnan(evaluation->ap_hard))
-        qmt_text_add(&text, "WIDER FACE's method%s: scores min-max normalized over the whole set, 1,000 thresholds, IoU >= "
-                            "0.5 with one pixel added to each side, a box on a face outside the setting's list counts "
-                            "neither way, pictures without any labelled face are left out%s, area under the precision "
-                            "envelope.\n",
+        qmt_text_add(&text,
+                     "WIDER FACE's method%s: scores min-max normalized over the whole set, 1,000 thresholds, IoU >= "
+                     "0.5 with one pixel added to each side, a box on a face outside the setting's list counts "
+                     "neither way, pictures without any labelled face are left out%s, area under the precision "
+                     "envelope.\n",
                      isnan(evaluation->ap_hard) && isnan(evaluation->ap_easy) ? "" : " (ap_easy, ap_medium, ap_hard)",
                      isnan(evaluation->ap) ? "" : " (but count in ap_1000)");
     if (evaluation->missing)
-        qmt_text_add(&text, "%zu pictures have no record of boxes; their faces count as missed.\n", evaluation->missing);
+        qmt_text_add(&text, "%zu pictures have no record of boxes; their faces count as missed.\n",
+                     evaluation->missing);
     if (evaluation->unreadable)
         qmt_text_add(&text, "%zu pictures could not be decoded; their faces count as missed.\n",
                      evaluation->unreadable);
@@ -81,8 +87,8 @@ char *qmt_evaluation_text(const qmt_evaluation *evaluation)
 {
     qmt_text text = {0};
     char note[64];
-    qmt_text_add(&text, "%s%s%s%s\n", evaluation->detector, evaluation->precision[0] ? " (" : "",
-                 evaluation->precision, evaluation->precision[0] ? ")" : "");
+    qmt_text_add(&text, "%s%s%s%s\n", evaluation->detector, evaluation->precision[0] ? " (" : "", evaluation->precision,
+                 evaluation->precision[0] ? ")" : "");
     qmt_text_add(&text, "%zu pictures, %zu faces", evaluation->pictures, evaluation->faces);
     if (evaluation->ignored_faces)
         qmt_text_add(&text, " and %zu that count neither way", evaluation->ignored_faces);

@@ -12,11 +12,11 @@
 typedef enum qmt_verdict { QMT_FALSE_ALARM = 0, QMT_HIT = 1, QMT_NEITHER = 2 } qmt_verdict;
 
 typedef struct qmt_match_rule {
-    double iou;            /* limit, in (0, 1] */
-    double pixel;          /* added to each side: 1 as in WIDER FACE's evaluation (there a box from 0 to 0 is 1 wide), else 0 */
-    qmt_setting setting;   /* whose list counts */
-    double low, high;      /* only faces whose smaller side is in [low, high) count; an unmatched box of another size
-                              counts neither way (as in COCO). -INFINITY and INFINITY: all */
+    double iou;   /* limit, in (0, 1] */
+    double pixel; /* added to each side: 1 as in WIDER FACE's evaluation (there a box from 0 to 0 is 1 wide), else 0 */
+    qmt_setting setting; /* whose list counts */
+    double low, high;    /* only faces whose smaller side is in [low, high) count; an unmatched box of another size
+                            counts neither way (as in COCO). -INFINITY and INFINITY: all */
 } qmt_match_rule;
 
 /* `iou`, no pixel, all faces of all sizes. */
@@ -25,8 +25,8 @@ qmt_match_rule qmt_match_rule_plain(double iou);
 double qmt_overlap_of(const qmt_truth_face *face, const qmt_detection *box, double pixel);
 bool qmt_face_counts(const qmt_truth_face *face, const qmt_match_rule *rule);
 
-/* Judges a picture's boxes (best first). verdicts[count]; matched[count]: the face of a hit, else SIZE_MAX (may be NULL);
- * `taken`: picture->count bytes of scratch. Returns the faces that count. */
+/* Judges a picture's boxes (best first). verdicts[count]; matched[count]: the face of a hit, else SIZE_MAX (may be
+ * NULL); `taken`: picture->count bytes of scratch. Returns the faces that count. */
 size_t qmt_match_picture(const qmt_truth_picture *picture, const qmt_detection *boxes, size_t count,
                          const qmt_match_rule *rule, qmt_verdict *verdicts, size_t *matched, uint8_t *taken);
 

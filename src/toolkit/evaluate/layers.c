@@ -1,4 +1,5 @@
-/* Layer by layer: the INT8 network beside the same weights in FP32, and beside the FP32 model, all fed the same pixels. */
+/* Layer by layer: the INT8 network beside the same weights in FP32, and beside the FP32 model, all fed the same pixels.
+ */
 #include "runtime/model/onnx.h"
 #include "toolkit/evaluate/compare.h"
 
@@ -25,10 +26,10 @@ struct layer_sums {
     bool int8;
     int channels;
     size_t values, saturated;
-    double signal, noise, dot, quantized_power;                /* against the same weights */
-    double signal_fp32, noise_fp32, dot_fp32;                  /* against the FP32 model */
-    bool comparable;                                           /* the FP32 model's layer has the same shape */
-    uint8_t *alive, *alive_fp32;                               /* a channel each */
+    double signal, noise, dot, quantized_power; /* against the same weights */
+    double signal_fp32, noise_fp32, dot_fp32;   /* against the FP32 model */
+    bool comparable;                            /* the FP32 model's layer has the same shape */
+    uint8_t *alive, *alive_fp32;                /* a channel each */
 };
 
 struct state {
@@ -155,8 +156,7 @@ static qmtcnn_status cut(struct state *state, const qmt_image *image, double x, 
 {
     const qmt_pixels source = qmt_image_pixels(image);
     size_t size = 3 * (size_t)out_width * (size_t)out_height;
-    qmtcnn_status status =
-        qmt_grow((void **)&state->pixels, &state->pixels_capacity, 0, size, 1, error);
+    qmtcnn_status status = qmt_grow((void **)&state->pixels, &state->pixels_capacity, 0, size, 1, error);
     if (status == QMTCNN_OK)
         status = qmt_resize(&state->resizer, &source, x, y, width, height, state->pixels, out_width, out_height,
                             3 * (ptrdiff_t)out_width, error);
@@ -178,9 +178,8 @@ static qmtcnn_status feed_level(struct state *state, const qmt_image *image, con
     int height = (int)fmin(max_level_side, ceil(image->height * scale));
     if (width < qmt_net_side(QMT_PNET) || height < qmt_net_side(QMT_PNET))
         return QMTCNN_OK;
-    qmtcnn_status status =
-        cut(state, image, 0, 0, fmin(image->width, width / scale), fmin(image->height, height / scale), width, height,
-            error);
+    qmtcnn_status status = cut(state, image, 0, 0, fmin(image->width, width / scale),
+                               fmin(image->height, height / scale), width, height, error);
     if (status == QMTCNN_OK)
         status = compare_input(state, QMT_PNET, state->pixels, height, width, error);
     if (status == QMTCNN_OK)
@@ -221,8 +220,8 @@ static qmtcnn_status feed_all(struct state *state, const qmt_dataset *dataset, c
             continue; /* reported when the detector met it */
         qmtcnn_status status = feed_level(state, &image, options, (int)i, &inputs[QMT_PNET], error);
         for (int k = 0; status == QMTCNN_OK && k < 2; k++)
-            status = feed_crops(state, &image, finders[k], (qmt_net_id)(QMT_RNET + k), options,
-                                &inputs[QMT_RNET + k], error);
+            status = feed_crops(state, &image, finders[k], (qmt_net_id)(QMT_RNET + k), options, &inputs[QMT_RNET + k],
+                                error);
         qmt_image_clear(&image);
         if (status != QMTCNN_OK)
             return status;
@@ -287,8 +286,7 @@ static qmtcnn_status gather(const struct state *state, qmt_layer_differences *di
     for (int net = 0; net < qmt_net_count; net++)
         for (int i = 0; i < max_taps; i++)
             if (state->sums[net][i].values)
-                differences->layers[differences->count++] =
-                    difference_of(&state->sums[net][i], (qmt_net_id)net, i);
+                differences->layers[differences->count++] = difference_of(&state->sums[net][i], (qmt_net_id)net, i);
     qsort(differences->layers, differences->count, sizeof *differences->layers, worst_first);
     return QMTCNN_OK;
 }
@@ -345,8 +343,8 @@ qmtcnn_status qmt_compare_layers(const qmt_dataset *dataset, const char *fp32, c
         return qmt_fail_memory(error, sizeof *state, "comparing layers");
     qmtcnn_status status = open_all(state, fp32, int8, error);
     for (int k = 0; status == QMTCNN_OK && k < 2; k++)
-        status = qmt_finder_create_until(state->detectors[trained_fp32], (qmt_net_id)(QMT_PNET + k), &finders[k],
-                                         error);
+        status =
+            qmt_finder_create_until(state->detectors[trained_fp32], (qmt_net_id)(QMT_PNET + k), &finders[k], error);
     if (status == QMTCNN_OK)
         status = feed_all(state, dataset, options, pictures, finders, differences->inputs, error);
     if (status == QMTCNN_OK)

@@ -57,8 +57,8 @@ qmtcnn_status qmt_ranking_create(const qmt_truth *truth, const qmt_detections *d
     for (size_t i = 0; status == QMTCNN_OK && i < truth->count; i++) {
         const qmt_found none = {0};
         const qmt_found *found = index[i] == SIZE_MAX ? &none : &detections->pictures[index[i]];
-        size_t faces = qmt_match_picture(&truth->pictures[i], found->boxes, found->count, rule, judge.verdicts, NULL,
-                                         judge.taken);
+        size_t faces =
+            qmt_match_picture(&truth->pictures[i], found->boxes, found->count, rule, judge.verdicts, NULL, judge.taken);
         ranking->faces[i] = (uint32_t)faces;
         ranking->face_count += faces;
         for (size_t k = 0; k < found->count; k++)

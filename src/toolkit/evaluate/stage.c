@@ -84,9 +84,8 @@ qmtcnn_status qmt_stage_count(const qmt_truth *truth, const qmt_detections *dete
         for (int k = 0; k < qmt_stage_ious; k++) {
             point->recall[k] = result->faces ? point->recall[k] / (double)result->faces : NAN;
             for (int bin = 0; bin < qmt_size_bins; bin++)
-                point->by_size[k][bin] = result->faces_by_size[bin]
-                                             ? point->by_size[k][bin] / (double)result->faces_by_size[bin]
-                                             : NAN;
+                point->by_size[k][bin] =
+                    result->faces_by_size[bin] ? point->by_size[k][bin] / (double)result->faces_by_size[bin] : NAN;
         }
     }
     qmt_free(index);
@@ -143,8 +142,8 @@ qmtcnn_status qmt_stage_evaluate(const qmt_network_source sources[qmt_net_count]
 
 static json_t *point_json(const qmt_stage_point *point)
 {
-    json_t *object = json_pack("{s:f,s:o}", "threshold", point->threshold, "proposals",
-                               qmt_json_number(point->proposals));
+    json_t *object =
+        json_pack("{s:f,s:o}", "threshold", point->threshold, "proposals", qmt_json_number(point->proposals));
     for (int k = 0; k < qmt_stage_ious; k++) {
         char name[32];
         json_t *sizes = json_object();
@@ -216,12 +215,13 @@ static void add_protocol(qmt_text *text, const qmt_stage_result *result)
     else if (result->net == QMT_ONET)
         snprintf(before, sizeof before, " P- and R-Net's thresholds were %.2f and %.2f.", (double)result->thresholds[0],
                  (double)result->thresholds[1]);
-    snprintf(words, sizeof words,
-             "proposals: boxes a picture that this network passes on after its suppression%s. recall: faces with such a box "
-             "at this IoU. *: nearest to the detector's own threshold. Pyramid from %d-pixel faces; faces under %d pixels "
-             "and invalid ones are left out.%s\n",
-             result->net == QMT_ONET ? "" : ", as the squares that the next network gets", result->detect_min_face,
-             result->min_face, before);
+    snprintf(
+        words, sizeof words,
+        "proposals: boxes a picture that this network passes on after its suppression%s. recall: faces with such a box "
+        "at this IoU. *: nearest to the detector's own threshold. Pyramid from %d-pixel faces; faces under %d pixels "
+        "and invalid ones are left out.%s\n",
+        result->net == QMT_ONET ? "" : ", as the squares that the next network gets", result->detect_min_face,
+        result->min_face, before);
     qmt_text_add(text, "\nProtocol\n");
     qmt_text_add_wrapped(text, qmt_text_width, words);
 }
@@ -229,8 +229,8 @@ static void add_protocol(qmt_text *text, const qmt_stage_result *result)
 char *qmt_stage_text(const qmt_stage_result *result)
 {
     qmt_text text = {0};
-    qmt_text_add(&text, "%s of %s (%s): %zu pictures, %zu faces, %.1f s\n", qmt_net_name(result->net),
-                 result->detector, result->precision, result->pictures, result->faces, result->seconds);
+    qmt_text_add(&text, "%s of %s (%s): %zu pictures, %zu faces, %.1f s\n", qmt_net_name(result->net), result->detector,
+                 result->precision, result->pictures, result->faces, result->seconds);
     for (int k = 0; k < qmt_stage_ious; k++)
         add_table(&text, result, k);
     add_target(&text, result);

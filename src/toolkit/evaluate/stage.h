@@ -10,14 +10,14 @@ enum { qmt_stage_thresholds = 9, qmt_stage_ious = 2 };
 double qmt_stage_threshold(int number);
 /* 0.5 and 0.65. */
 double qmt_stage_iou(int number);
-/* Recall to reach at IoU 0.5 before the next network is trained on what this one lets through: 0.97 for P-Net, 0.955 for
- * R-Net; NAN for O-Net, which has none. */
+/* Recall to reach at IoU 0.5 before the next network is trained on what this one lets through: 0.97 for P-Net, 0.955
+ * for R-Net; NAN for O-Net, which has none. */
 double qmt_stage_target(qmt_net_id net);
 
 typedef struct qmt_stage_point {
     double threshold;
-    double proposals;                            /* a picture that this network passes on */
-    double recall[qmt_stage_ious];               /* of all faces */
+    double proposals;                              /* a picture that this network passes on */
+    double recall[qmt_stage_ious];                 /* of all faces */
     double by_size[qmt_stage_ious][qmt_size_bins]; /* NAN without faces of a size */
 } qmt_stage_point;
 
@@ -29,7 +29,7 @@ typedef struct qmt_stage_result {
     int min_face, detect_min_face;
     double seconds;
     qmt_stage_point points[qmt_stage_thresholds];
-    int operating;       /* the point whose threshold is nearest to the detector's own for this network */
+    int operating; /* the point whose threshold is nearest to the detector's own for this network */
 } qmt_stage_result;
 
 /* Runs the cascade up to `net` with a low threshold there, and counts the boxes that would pass each higher one. (The

@@ -6,7 +6,12 @@
 #include "toolkit/evaluate/detections.h"
 
 /* A list of faces to find. WIDER FACE has three, each within the next; a data set with text labels has one. */
-typedef enum qmt_setting { QMT_SETTING_ALL = 1, QMT_SETTING_EASY = 2, QMT_SETTING_MEDIUM = 4, QMT_SETTING_HARD = 8 } qmt_setting;
+typedef enum qmt_setting {
+    QMT_SETTING_ALL = 1,
+    QMT_SETTING_EASY = 2,
+    QMT_SETTING_MEDIUM = 4,
+    QMT_SETTING_HARD = 8
+} qmt_setting;
 
 typedef struct qmt_truth_face {
     double x, y, width, height;

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { number_size = 40, part_size = 256, most_bar = 30, least_bar = 6 };
+enum { number_size = 40, rate_size = number_size + 8, part_size = 256, most_bar = 30, least_bar = 6 };
 
 void qmt_format_duration(double seconds, char *text, size_t size)
 {
@@ -60,7 +60,7 @@ static double share_done(const qmt_progress_view *view)
 /* "1,234/5,000 pictures  123.4/s  0:32 left  note" */
 static void format_tail(const qmt_progress_view *view, char *text, size_t size)
 {
-    char done[number_size], total[number_size], rate[number_size], left[number_size];
+    char done[number_size], total[number_size], rate[rate_size], left[number_size];
     format_count(view->done, done, sizeof done);
     format_count(view->total, total, sizeof total);
     size_t at = (size_t)snprintf(text, size, "%s%s%s %s", done, view->total > 0 ? "/" : "",
@@ -120,14 +120,14 @@ void qmt_format_plain(const qmt_progress_view *view, char *line, size_t size)
 
 void qmt_format_summary(const qmt_progress_view *view, char *line, size_t size)
 {
-    char done[number_size], total[number_size], rate[number_size + 8] = "", time[number_size];
+    char done[number_size], total[number_size], rate[rate_size + 8] = "", time[number_size];
     format_count(view->done, done, sizeof done);
     format_count(view->total, total, sizeof total);
     qmt_format_duration(view->elapsed, time, sizeof time);
     if (view->rate > 0) {
-        char number[number_size];
-        format_rate(view->rate, number, sizeof number);
-        snprintf(rate, sizeof rate, " (%s)", number);
+        char plain[rate_size];
+        format_rate(view->rate, plain, sizeof plain);
+        snprintf(rate, sizeof rate, " (%s)", plain);
     }
     snprintf(line, size, "[%s] %s%s%s %s in %s%s%s%s", view->title, done, view->done < view->total ? " of " : "",
              view->done < view->total ? total : "", view->unit, time, rate, view->note[0] ? "  " : "", view->note);

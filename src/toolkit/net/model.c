@@ -5,9 +5,9 @@
 
 /* Heads in the model, in the order of channels in the net's last layer. */
 static const struct {
-    const char *name, *output;
+    const char *name;
     int first, channels;
-} heads[qmt_head_count] = {{"face", "face", 0, 2}, {"box", "box", 2, 4}, {"landmarks", "landmarks", 6, 10}};
+} heads[qmt_head_count] = {{"face", 0, 2}, {"box", 2, 4}, {"landmarks", 6, 10}};
 
 /* Copies output channels first .. of a layer, folded in double precision. */
 static void fold_into(const qmt_net_layer *layer, const qmt_layer_values *values, int first, qmt_layer *to)
@@ -86,21 +86,6 @@ static qmtcnn_status export_layers(const export_plan *plan, qmt_model *model, qm
     return status;
 }
 
-static bool name_model(qmt_model *model, const qmt_net_table *table)
-{
-    /* P-Net is fully convolutional: any size. */
-    model->input_height = model->input_width = table->id == QMT_PNET ? 0 : table->side;
-    if (!model->input_name)
-        model->input_name = qmt_copy_string("input");
-    bool done = model->input_name != NULL;
-    for (int h = 0; h < qmt_head_count; h++) {
-        if (!model->output_names[h])
-            model->output_names[h] = qmt_copy_string(heads[h].output);
-        done = done && model->output_names[h];
-    }
-    return done;
-}
-
 qmtcnn_status qmt_net_to_model(const qmt_net *net, bool fp32, const qmt_quantize_config *quantize, qmt_model **result,
                                qmtcnn_error *error)
 {
@@ -108,8 +93,6 @@ qmtcnn_status qmt_net_to_model(const qmt_net *net, bool fp32, const qmt_quantize
     qmt_model *model = NULL;
     export_plan plan = {net, quantize, fp32};
     qmtcnn_status status = qmt_model_create(net->table.id, net->table.layer_count - 1, &model, error);
-    if (status == QMTCNN_OK && !name_model(model, &net->table))
-        status = qmt_fail_memory(error, 64, "a model's names");
     if (status == QMTCNN_OK)
         status = export_layers(&plan, model, error);
     if (status == QMTCNN_OK)

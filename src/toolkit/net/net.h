@@ -3,7 +3,16 @@
  *
  * Training tensors are [group][C][H][W][16]: 16 samples side by side fill the SIMD lanes. A batch is a whole number of
  * groups. Sums over a batch (gradients, statistics) go over groups in a fixed binary tree, so any number of threads and
- * ranks gives the same bytes. */
+ * ranks gives the same bytes on one kind of processor; FP32 training differs in the last bits between instruction sets.
+ *
+ * Normalization is torch's: epsilon 1e-5, batch statistics over the whole batch of all ranks, running variance unbiased.
+ * Quantization in training is that of torch.ao.nn.intrinsic.qat.ConvBnReLU2d. A convolution with normalization computes
+ *     s = gamma / sqrt(running variance + epsilon)        (before this step's update)
+ *     y = convolution(fake(x), fake(weight * s)) / s      (fake(...) / s is formed first, in the weights)
+ *     z = normalization(y), with the batch's statistics, or the running ones once frozen, then activation and pool,
+ * so weights are scaled with running statistics even while batch statistics normalize, and gamma also learns through s.
+ * |s| has a floor of 1e-8. The pool's output is what the next layer quantizes. Weight scales are max|weight * s| / 127 of the
+ * current weights, so no weight is ever clipped. */
 #ifndef QMT_NET_H
 #define QMT_NET_H
 
@@ -77,19 +86,23 @@ typedef struct qmt_pass qmt_pass;
 qmtcnn_status qmt_pass_create(const qmt_net *net, int batch, qmt_pool *pool, qmt_ranks *ranks, qmt_pass **pass, qmtcnn_error *error);
 void qmt_pass_free(qmt_pass *pass);
 size_t qmt_pass_bytes(const qmt_pass *pass);
-/* Where the input of group g goes: [3][side][side][16], normalized pixels. */
+/* Where the input of group g goes: [3][side][side][16], normalized pixels. Passes leave it as it is. */
 float *qmt_pass_input(qmt_pass *pass, int group);
-/* After forward: [16 head channels][16 lanes] of group g. Before backward: the loss's gradient with respect to them goes to the second. */
+/* After forward: [16 head channels][16 lanes] of group g, until the next forward. Before backward: the loss's gradient with respect
+ * to them goes to the second, which backward leaves as it is. */
 const float *qmt_pass_output(const qmt_pass *pass, int group);
 float *qmt_pass_output_gradient(qmt_pass *pass, int group);
 
-/* Forward over `groups` groups in this rank. Training: all ranks together, with the same number each (a power of two of ranks). A NaN
- * or infinity is QMTCNN_ERROR_NUMERIC and names the layer. */
+/* Forward over `groups` groups in this rank. Training and calibrating: all ranks together, with the same number of groups each (a
+ * power of two of ranks); otherwise each rank on its own. A NaN or infinity is QMTCNN_ERROR_NUMERIC and names the layer.
+ * QAT needs the ranges of all quantized inputs: from calibration, an earlier QAT batch, or this one (training, observers not frozen;
+ * a batch moves the ranges before its values are quantized). */
 qmtcnn_status qmt_net_forward(qmt_net *net, qmt_pass *pass, int groups, const qmt_net_state *state, qmtcnn_error *error);
-/* Gradients of all parameters (summed over the batch, all ranks) from the output gradients. After a training forward. */
+/* Gradients of all parameters (summed over the batch, all ranks) from the output gradients; they replace the old ones. Once after
+ * each training forward, with the same groups and state: it overwrites what forward kept. */
 qmtcnn_status qmt_net_backward(qmt_net *net, qmt_pass *pass, int groups, const qmt_net_state *state, qmtcnn_error *error);
 
-/* What quantization does to each layer in the last QAT or calibrate pass: for logs. */
+/* What quantization does to each layer in the last QAT or calibrate pass: for logs. Of this rank's part of the batch. */
 typedef struct qmt_layer_quant_stats {
     const char *name;
     float input_range;      /* scale * 127 */
@@ -105,7 +118,9 @@ void qmt_net_finish_calibration(qmt_net *net, const qmt_quantize_config *quantiz
 /* The deployable network: batch normalization folded with the running statistics; INT8 with the observers' scales and
  * per-channel weight scales (or per-tensor) unless `fp32`. Layers in quantize.keep_fp32 stay FP32. */
 qmtcnn_status qmt_net_to_model(const qmt_net *net, bool fp32, const qmt_quantize_config *quantize, qmt_model **model, qmtcnn_error *error);
-/* Takes weights from a model of the same shape (fine-tuning): folded weights become convolution weights with batch normalization at identity. */
+/* Takes weights, and ranges of INT8 layers, from a model of the same shape (fine-tuning): folded weights become convolution weights, and
+ * normalization by running statistics the identity (gamma 1, beta the bias, mean 0, variance 1 - epsilon). So the net computes what the model did
+ * while normalization is frozen; batch statistics change that at once. Heads that the model lacks keep their values. */
 qmtcnn_status qmt_net_from_model(qmt_net *net, const qmt_model *model, qmtcnn_error *error);
 
 /* Parameters, running statistics and observers, under "net." in a checkpoint. */

@@ -11,7 +11,7 @@ static void add_layer(qmt_net_table *table, const char *name, int channels, int 
     qmt_net_layer *layer = &table->layers[table->layer_count];
     memset(layer, 0, sizeof *layer);
     snprintf(layer->name, sizeof layer->name, "%s", name);
-    layer->in_channels = table->layer_count > 0 ? layer[-1].out_channels : 3;
+    layer->in_channels = table->layer_count > 0 ? table->layers[table->layer_count - 1].out_channels : 3;
     layer->out_channels = channels;
     layer->kernel = kernel;
     layer->pool_kernel = pool_kernel;

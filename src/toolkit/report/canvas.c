@@ -55,7 +55,8 @@ qmtcnn_status qmt_canvas_finish(qmt_canvas *canvas, const char *description, cha
     char *shapes = qmt_text_take(&canvas->shapes), *words = qmt_text_take(&canvas->words);
     sound = sound && shapes && words;
     if (sound) {
-        qmt_text_add(&svg, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"",
+        qmt_text_add(&svg,
+                     "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"",
                      canvas->width, canvas->height);
         qmt_html_escape(&svg, description);
         qmt_text_add(&svg, "\">");
@@ -72,7 +73,8 @@ qmtcnn_status qmt_canvas_finish(qmt_canvas *canvas, const char *description, cha
 void qmt_canvas_color(qmt_canvas *canvas, int color, double opacity)
 {
     static const double tones[6][3] = {
-        {0.23, 0.49, 0.87}, {0.90, 0.49, 0.13}, {0.16, 0.63, 0.42}, {0.62, 0.38, 0.82}, {0.85, 0.26, 0.35}, {0.45, 0.55, 0.60},
+        {0.23, 0.49, 0.87}, {0.90, 0.49, 0.13}, {0.16, 0.63, 0.42},
+        {0.62, 0.38, 0.82}, {0.85, 0.26, 0.35}, {0.45, 0.55, 0.60},
     };
     const double *tone = tones[(color % 6 + 6) % 6];
     cairo_set_source_rgba(canvas->cairo, tone[0], tone[1], tone[2], opacity);
@@ -102,8 +104,9 @@ void qmt_canvas_bar(qmt_canvas *canvas, double x, double y, double width, double
 void qmt_canvas_words(qmt_canvas *canvas, double x, double y, qmt_anchor anchor, bool small, const char *words)
 {
     static const char *const anchors[] = {"start", "middle", "end"};
-    qmt_text_add(&canvas->words, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\" font-size=\"%d\" fill=\"currentColor\">", x,
-                 y, anchors[anchor], small ? 11 : 12);
+    qmt_text_add(&canvas->words,
+                 "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\" font-size=\"%d\" fill=\"currentColor\">", x, y,
+                 anchors[anchor], small ? 11 : 12);
     qmt_html_escape(&canvas->words, words);
     qmt_text_add(&canvas->words, "</text>\n");
 }

@@ -4,13 +4,15 @@
 
 /* ---- Escaping -------------------------------------------------------------------------------- */
 
-/* Bytes of the UTF-8 character at `at`, or 0 where there is none: overlong forms, surrogates and values over 0x10FFFF are
- * none (Unicode, table 3-7). */
+/* Bytes of the UTF-8 character at `at`, or 0 where there is none: overlong forms, surrogates and values over 0x10FFFF
+ * are none (Unicode, table 3-7). */
 static size_t utf8_length(const unsigned char *at)
 {
-    size_t length = at[0] < 0x80 ? 1 : at[0] >= 0xC2 && at[0] < 0xE0 ? 2 : (at[0] & 0xF0) == 0xE0 ? 3
-                    : at[0] >= 0xF0 && at[0] <= 0xF4                 ? 4
-                                                                     : 0;
+    size_t length = at[0] < 0x80                     ? 1
+                    : at[0] >= 0xC2 && at[0] < 0xE0  ? 2
+                    : (at[0] & 0xF0) == 0xE0         ? 3
+                    : at[0] >= 0xF0 && at[0] <= 0xF4 ? 4
+                                                     : 0;
     for (size_t i = 1; i < length; i++)
         if ((at[i] & 0xC0) != 0x80)
             return 0;
@@ -120,7 +122,8 @@ void qmt_html_start(qmt_text *page, const char *title, const char *subtitle)
 
 void qmt_html_end(qmt_text *page)
 {
-    qmt_text_add(page, "%s</main>\n</body>\n</html>\n", page->data && strstr(page->data, "\n<section>") ? "</section>\n" : "");
+    qmt_text_add(page, "%s</main>\n</body>\n</html>\n",
+                 page->data && strstr(page->data, "\n<section>") ? "</section>\n" : "");
 }
 
 void qmt_html_section(qmt_text *page, const char *title, const char *intro)
@@ -158,8 +161,11 @@ void qmt_html_tiles_start(qmt_text *page)
 void qmt_html_tile(qmt_text *page, const char *label, const char *value, const char *note, qmt_tone tone)
 {
     element(page, "<div class=\"tile\"><span>", label, "</span>");
-    element(page, tone == QMT_TONE_GOOD ? "<b class=\"good\">" : tone == QMT_TONE_BAD ? "<b class=\"bad\">" : "<b>", value,
-            "</b>");
+    element(page,
+            tone == QMT_TONE_GOOD  ? "<b class=\"good\">"
+            : tone == QMT_TONE_BAD ? "<b class=\"bad\">"
+                                   : "<b>",
+            value, "</b>");
     element(page, "<span>", note, "</span></div>\n");
 }
 

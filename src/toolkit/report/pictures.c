@@ -79,7 +79,9 @@ qmtcnn_status qmt_annotate(qmt_image *image, double scale, const qmt_truth_pictu
         *missed += counts && !taken[i];
         if (image)
             draw(image, scale, face->x, face->y, face->width, face->height, counts ? 2 : 1,
-                 !counts ? gray : taken[i] ? green : red);
+                 !counts    ? gray
+                 : taken[i] ? green
+                            : red);
     }
     if (image)
         draw_boxes(image, scale, boxes, count, verdicts);
@@ -148,7 +150,8 @@ static qmtcnn_status make_example(const qmt_picture *picture, const qmt_truth_pi
     if (status == QMTCNN_OK)
         status = qmt_image_encode_jpeg(&small, jpeg_quality, &example->jpeg, &example->size, error);
     if (status == QMTCNN_OK) {
-        example->caption = qmt_format("%s: found %d, missed %d, false alarms %d", picture->name, hits, missed, false_alarms);
+        example->caption =
+            qmt_format("%s: found %d, missed %d, false alarms %d", picture->name, hits, missed, false_alarms);
         if (!example->caption)
             status = qmt_fail(error, QMTCNN_ERROR_MEMORY, "out of memory: a caption");
     }
@@ -186,10 +189,9 @@ static qmtcnn_status make_some(const qmt_dataset *dataset, const qmt_truth *trut
         int wrong = one->missed + one->false_alarms;
         if (worst ? wrong == 0 : wrong > 0 || one->found == 0)
             break;
-        qmtcnn_status status =
-            make_example(&dataset->pictures[one->picture], &truth->pictures[one->picture],
-                         &detections->pictures[index[one->picture]], config, worst,
-                         &examples->items[examples->count++], error);
+        qmtcnn_status status = make_example(&dataset->pictures[one->picture], &truth->pictures[one->picture],
+                                            &detections->pictures[index[one->picture]], config, worst,
+                                            &examples->items[examples->count++], error);
         if (status != QMTCNN_OK)
             return status;
     }

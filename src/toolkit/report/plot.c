@@ -11,8 +11,8 @@ static const double letter_width = 6.3; /* about, at 12 units */
 
 /* Maps values to places. */
 struct axis {
-    double low, high;   /* values at both ends; logarithms where log is set */
-    double from, to;    /* places */
+    double low, high; /* values at both ends; logarithms where log is set */
+    double from, to;  /* places */
     bool log;
 };
 
@@ -207,7 +207,7 @@ qmtcnn_status qmt_plot_lines(const qmt_line_plot *plot, char **svg, qmtcnn_error
     if (on_axis(&x, plot->mark_x) && place(&x, plot->mark_x) >= x.from && place(&x, plot->mark_x) <= x.to) {
         qmt_canvas_gray(&canvas, 0.9);
         qmt_canvas_line(&canvas, place(&x, plot->mark_x), y.from, place(&x, plot->mark_x), y.to, 1);
-        qmt_canvas_words(&canvas, place(&x, plot->mark_x) + 4, y.to + 10, QMT_ANCHOR_START, true,
+        qmt_canvas_words(&canvas, place(&x, plot->mark_x), y.to - 2, QMT_ANCHOR_MIDDLE, true,
                          plot->mark_label ? plot->mark_label : "");
     }
     for (size_t s = 0; s < plot->count; s++)

@@ -115,10 +115,9 @@ static json_t *steps_json(const qmt_report *report)
     json_t *array = json_array();
     for (size_t i = 0; i < report->step_count; i++) {
         json_t *name = json_string(report->steps[i].name);
-        json_array_append_new(array,
-                              json_pack("{s:o,s:o}", "name", name ? name : json_null(), "seconds",
-                                        qmt_json_number(report->steps[i].seconds < 0 ? NAN
-                                                                                     : report->steps[i].seconds)));
+        json_array_append_new(
+            array, json_pack("{s:o,s:o}", "name", name ? name : json_null(), "seconds",
+                             qmt_json_number(report->steps[i].seconds < 0 ? NAN : report->steps[i].seconds)));
     }
     return array;
 }

@@ -1,6 +1,6 @@
-/* toolkit/report: results as pages for people. It owns plots (plot.h), HTML (html.h), annotated pictures (pictures.h), and
- * the pages that `run`, `eval` and `validate` write. A page is one file that needs nothing else. It computes no figure
- * of its own: all come from toolkit/evaluate, toolkit/train's history and toolkit/data's manifests. */
+/* toolkit/report: results as pages for people. It owns plots (plot.h), HTML (html.h), annotated pictures (pictures.h),
+ * and the pages that `run`, `eval` and `validate` write. A page is one file that needs nothing else. It computes no
+ * figure of its own: all come from toolkit/evaluate, toolkit/train's history and toolkit/data's manifests. */
 #ifndef QMT_REPORT_H
 #define QMT_REPORT_H
 
@@ -12,22 +12,22 @@
 /* How long a step of the pipeline took. */
 typedef struct qmt_report_step {
     const char *name;
-    double seconds; /* negative: unknown */
+    double seconds;   /* negative: unknown */
     const char *note; /* "done before"; NULL: none */
 } qmt_report_step;
 
 /* All that can stand on a page. What is NULL (or 0) is left out. Everything is borrowed. */
 typedef struct qmt_report {
     const char *title, *subtitle;
-    const char *configuration;                    /* YAML */
-    const char *data_name;                        /* of the data set */
+    const char *configuration; /* YAML */
+    const char *data_name;     /* of the data set */
     const qmt_check_summary *train_data, *val_data;
-    const char *manifests[qmt_net_count];         /* text of each store's manifest.json */
-    const char *histories[qmt_net_count];         /* text of each network's history.json */
-    const qmt_evaluation *fp32, *ptq, *int8;      /* int8: after QAT */
-    const qmt_stage_result *stages;               /* any number of networks and precisions */
+    const char *manifests[qmt_net_count];    /* text of each store's manifest.json */
+    const char *histories[qmt_net_count];    /* text of each network's history.json */
+    const qmt_evaluation *fp32, *ptq, *int8; /* int8: after QAT */
+    const qmt_stage_result *stages;          /* any number of networks and precisions */
     size_t stage_count;
-    const qmt_comparison *comparison;             /* its evaluations stand in for fp32, ptq and int8 that are NULL */
+    const qmt_comparison *comparison; /* its evaluations stand in for fp32, ptq and int8 that are NULL */
     const qmt_examples *examples;
     const qmt_report_step *steps;
     size_t step_count;

@@ -190,10 +190,12 @@ static qmtcnn_status curve_figure(qmt_text *page, const qmt_variants *variants, 
     for (int i = 0; i < 3; i++) {
         if (!variants->evaluation[i])
             continue;
-        series[plot.count++] =
-            (qmt_series){variants->name[i], froc ? curves[i].false_alarms : curves[i].recall,
-                         froc ? curves[i].recall : curves[i].precision, (size_t)variants->evaluation[i]->curve_points,
-                         variants->color[i], false};
+        series[plot.count++] = (qmt_series){variants->name[i],
+                                            froc ? curves[i].false_alarms : curves[i].recall,
+                                            froc ? curves[i].recall : curves[i].precision,
+                                            (size_t)variants->evaluation[i]->curve_points,
+                                            variants->color[i],
+                                            false};
     }
     if (froc) {
         plot.description = "Recall over false alarms a picture";
@@ -269,8 +271,7 @@ qmtcnn_status qmt_section_accuracy(qmt_text *page, const qmt_report *report, qmt
         any = any ? any : variants.evaluation[i];
     if (!any)
         return QMTCNN_OK;
-    qmt_html_section(page, "Accuracy", "On pictures that no network was trained on. What each figure means stands under "
-                                       "Protocol, at the end.");
+    qmt_html_section(page, "Accuracy", "What each figure means stands under Protocol, at the end.");
     accuracy_table(page, &variants, any->score);
     if (report->comparison) {
         const qmt_comparison *comparison = report->comparison;

@@ -26,8 +26,13 @@ void qmt_section_mixes(qmt_text *page, const qmt_report *report)
         qmt_cell share = qmt_cell_percent(base > 0 ? comparison->mixes.ap[mix] / base : NAN, 1);
         qmt_cell ap_ptq = qmt_cell_figure(comparison->ptq_mixes.ap[mix], 4);
         qmt_cell share_ptq = qmt_cell_percent(base > 0 ? comparison->ptq_mixes.ap[mix] / base : NAN, 1);
-        const char *const row[] = {mix & 1 ? "INT8" : "FP32", mix & 2 ? "INT8" : "FP32", mix & 4 ? "INT8" : "FP32",
-                                   ap.text, share.text, ap_ptq.text, share_ptq.text};
+        const char *const row[] = {mix & 1 ? "INT8" : "FP32",
+                                   mix & 2 ? "INT8" : "FP32",
+                                   mix & 4 ? "INT8" : "FP32",
+                                   ap.text,
+                                   share.text,
+                                   ap_ptq.text,
+                                   share_ptq.text};
         qmt_html_row(page, row, columns);
     }
     qmt_html_table_end(page);
@@ -57,7 +62,8 @@ qmtcnn_status qmt_section_cost(qmt_text *page, const qmt_report *report, qmtcnn_
     const double networks[2] = {(double)cost->network_bytes[0] / 1024, (double)cost->network_bytes[1] / 1024};
     char text[200];
     qmtcnn_status status = QMTCNN_OK;
-    qmt_html_section(page, "Speed and memory", "Measured here, one thread, FP32 and INT8 by turns on the same pictures.");
+    qmt_html_section(page, "Speed and memory",
+                     "Measured here, one thread, FP32 and INT8 by turns on the same pictures.");
     qmt_html_figures_start(page);
     if (cost->pictures) {
         snprintf(text, sizeof text, "Milliseconds a picture (median of %d pictures)", cost->pictures);
@@ -81,8 +87,8 @@ qmtcnn_status qmt_section_cost(qmt_text *page, const qmt_report *report, qmtcnn_
 
 static void layer_table(qmt_text *page, const qmt_layer_differences *layers)
 {
-    static const char *const headers[] = {"layer", "SQNR, dB", "cosine", "SQNR to FP32 model, dB", "saturated",
-                                          "dead channels", "dead in FP32"};
+    static const char *const headers[] = {"layer",     "SQNR, dB",      "cosine",      "SQNR to FP32 model, dB",
+                                          "saturated", "dead channels", "dead in FP32"};
     qmt_html_table_start(page, headers, 7);
     for (size_t i = 0; i < layers->count; i++) {
         const qmt_layer_difference *layer = &layers->layers[i];
@@ -100,7 +106,7 @@ static void layer_table(qmt_text *page, const qmt_layer_differences *layers)
 
 static qmtcnn_status layer_figure(qmt_text *page, const qmt_layer_differences *layers, qmtcnn_error *error)
 {
-    char (*names)[32] = qmt_alloc(layers->count, sizeof *names);
+    char(*names)[32] = qmt_alloc(layers->count, sizeof *names);
     const char **pointers = qmt_alloc(layers->count, sizeof *pointers);
     double *values = qmt_alloc(layers->count, sizeof *values);
     int *colors = qmt_alloc(layers->count, sizeof *colors);
@@ -115,12 +121,13 @@ static qmtcnn_status layer_figure(qmt_text *page, const qmt_layer_differences *l
         colors[i] = (int)layers->layers[i].net;
     }
     if (status == QMTCNN_OK) {
-        const qmt_row_plot plot = {"Signal to quantization noise by layer", "dB", pointers, values, colors,
-                                   layers->count, 1};
+        const qmt_row_plot plot = {
+            "Signal to quantization noise by layer", "dB", pointers, values, colors, layers->count, 1};
         status = qmt_plot_rows(&plot, &svg, error);
     }
     if (status == QMTCNN_OK)
-        qmt_html_figure(page, svg, "Signal to quantization noise of each layer's output, worst first; 6 dB are one bit");
+        qmt_html_figure(page, svg,
+                        "Signal to quantization noise of each layer's output, worst first; 6 dB are one bit");
     qmt_free(svg);
     qmt_free(colors);
     qmt_free(values);
@@ -135,10 +142,11 @@ qmtcnn_status qmt_section_layers(qmt_text *page, const qmt_report *report, qmtcn
     char text[160];
     if (!layers || layers->count == 0)
         return QMTCNN_OK;
-    qmt_html_section(page, "Layer by layer",
-                     "The INT8 networks beside the same weights without quantization, fed the same pixels. Errors of the "
-                     "layers before are included, so they add up towards the heads. Against the FP32 model the figure "
-                     "also holds what QAT has learned since.");
+    qmt_html_section(
+        page, "Layer by layer",
+        "The INT8 networks beside the same weights without quantization, fed the same pixels. Errors of the "
+        "layers before are included, so they add up towards the heads. Against the FP32 model the figure "
+        "also holds what QAT has learned since.");
     qmt_html_figures_start(page);
     qmtcnn_status status = layer_figure(page, layers, error);
     qmt_html_figures_end(page);
@@ -153,20 +161,21 @@ qmtcnn_status qmt_section_layers(qmt_text *page, const qmt_report *report, qmtcn
 
 void qmt_section_agreement(qmt_text *page, const qmt_report *report)
 {
-    static const char *const headers[] = {"picture", "FP32 boxes", "INT8 boxes", "pairs", "mean IoU",
-                                          "largest score gap"};
+    static const char *const headers[] = {"picture", "FP32 boxes", "INT8 boxes",
+                                          "pairs",   "mean IoU",   "largest score gap"};
     const qmt_agreement *agreement = report->comparison ? &report->comparison->agreement : NULL;
     char text[300];
     if (!agreement || agreement->pictures == 0)
         return;
     qmt_html_section(page, "Box by box", "Do FP32 and INT8 find the same faces? Boxes are paired at an IoU of 0.5.");
-    snprintf(text, sizeof text,
-             "At score %.2f FP32 finds %zu boxes and INT8 %zu; %zu are pairs. %zu of %zu pictures agree in every box. Pairs "
-             "have a mean IoU of %s and scores that are %s apart on the mean, %s at most.",
-             agreement->score, agreement->fp32, agreement->int8, agreement->matched, agreement->same_pictures,
-             agreement->pictures, qmt_cell_figure(agreement->mean_iou, 3).text,
-             qmt_cell_figure(agreement->mean_score_difference, 4).text,
-             qmt_cell_figure(agreement->largest_score_difference, 3).text);
+    snprintf(
+        text, sizeof text,
+        "At score %.2f FP32 finds %zu boxes and INT8 %zu; %zu are pairs. %zu of %zu pictures agree in every box. Pairs "
+        "have a mean IoU of %s and scores that are %s apart on the mean, %s at most.",
+        agreement->score, agreement->fp32, agreement->int8, agreement->matched, agreement->same_pictures,
+        agreement->pictures, qmt_cell_figure(agreement->mean_iou, 3).text,
+        qmt_cell_figure(agreement->mean_score_difference, 4).text,
+        qmt_cell_figure(agreement->largest_score_difference, 3).text);
     qmt_html_paragraph(page, text);
     qmt_html_heading(page, "Pictures that differ most");
     qmt_html_table_start(page, headers, 6);
@@ -224,8 +233,18 @@ static qmtcnn_status stage_figure(qmt_text *page, const qmt_stage_result *stage,
     const qmt_series series[] = {{"IoU 0.5", proposals, recall[0], qmt_stage_thresholds, 0, false},
                                  {"IoU 0.65", proposals, recall[1], qmt_stage_thresholds, 1, false},
                                  {"target", ends, target, 2, 2, true}};
-    const qmt_line_plot plot = {"Recall over proposals a picture", "proposals a picture (log)", "recall", true, NAN, NAN,
-                                NAN, 1, series, isnan(target[0]) ? 2 : 3, NAN, NULL};
+    const qmt_line_plot plot = {"Recall over proposals a picture",
+                                "proposals a picture (log)",
+                                "recall",
+                                true,
+                                NAN,
+                                NAN,
+                                NAN,
+                                1,
+                                series,
+                                isnan(target[0]) ? 2 : 3,
+                                NAN,
+                                NULL};
     qmtcnn_status status = qmt_plot_lines(&plot, &svg, error);
     snprintf(caption, sizeof caption, "%s (%s): recall against proposals, thresholds 0.9 to 0.1",
              qmt_net_name(stage->net), stage->precision);
@@ -240,10 +259,11 @@ qmtcnn_status qmt_section_stages(qmt_text *page, const qmt_report *report, qmtcn
     qmtcnn_status status = QMTCNN_OK;
     if (report->stage_count == 0)
         return status;
-    qmt_html_section(page, "Each network by itself",
-                     "Which network loses a face? Recall of the boxes that a network passes on, P- and R-Net's as the "
-                     "squares that the next one gets. Targets before the next network is trained: 97 % for P-Net, 95.5 % "
-                     "for R-Net, at an IoU of 0.5.");
+    qmt_html_section(
+        page, "Each network by itself",
+        "Which network loses a face? Recall of the boxes that a network passes on, P- and R-Net's as the "
+        "squares that the next one gets. Targets before the next network is trained: 97 % for P-Net, 95.5 % "
+        "for R-Net, at an IoU of 0.5.");
     qmt_html_figures_start(page);
     for (size_t i = 0; status == QMTCNN_OK && i < report->stage_count; i++)
         status = stage_figure(page, &report->stages[i], error);

@@ -28,9 +28,10 @@ void qmt_section_pictures(qmt_text *page, const qmt_report *report)
 {
     if (!report->examples || report->examples->count == 0)
         return;
-    qmt_html_section(page, "Pictures",
-                     "Labels that were found are green, missed ones red, false alarms orange with their score, found boxes "
-                     "blue; what counts neither way is gray.");
+    qmt_html_section(
+        page, "Pictures",
+        "Labels that were found are green, missed ones red, false alarms orange with their score, found boxes "
+        "blue; what counts neither way is gray.");
     examples(page, report->examples, true, "Most mistakes");
     examples(page, report->examples, false, "Most faces without a mistake");
 }
@@ -39,8 +40,8 @@ void qmt_section_pictures(qmt_text *page, const qmt_report *report)
 
 static void data_table(qmt_text *page, const qmt_report *report)
 {
-    static const char *const headers[] = {"split",      "pictures", "without faces", "faces",
-                                          "count neither way", "with landmarks", "problems"};
+    static const char *const headers[] = {"split",          "pictures", "without faces", "faces", "count neither way",
+                                          "with landmarks", "problems"};
     const qmt_check_summary *const summaries[2] = {report->train_data, report->val_data};
     static const char *const names[2] = {"train", "val"};
     qmt_html_table_start(page, headers, 7);
@@ -48,8 +49,8 @@ static void data_table(qmt_text *page, const qmt_report *report)
         const qmt_check_summary *one = summaries[i];
         if (!one)
             continue;
-        const qmt_cell cells[6] = {qmt_cell_count(one->pictures), qmt_cell_count(one->empty_pictures),
-                                   qmt_cell_count(one->faces),    qmt_cell_count(one->ignored),
+        const qmt_cell cells[6] = {qmt_cell_count(one->pictures),       qmt_cell_count(one->empty_pictures),
+                                   qmt_cell_count(one->faces),          qmt_cell_count(one->ignored),
                                    qmt_cell_count(one->with_landmarks), qmt_cell_count(one->problems)};
         const char *row[7] = {names[i]};
         for (int k = 0; k < 6; k++)
@@ -105,8 +106,8 @@ static void samples_row(qmt_text *page, const char *net, const json_t *manifest)
 
 static void samples_table(qmt_text *page, const qmt_report *report)
 {
-    static const char *const headers[] = {"samples", "negative", "positive", "part", "landmark",
-                                          "faces kept by the network before"};
+    static const char *const headers[] = {"samples", "negative", "positive",
+                                          "part",    "landmark", "faces kept by the network before"};
     bool any = false;
     for (int net = 0; net < qmt_net_count; net++)
         any = any || report->manifests[net];

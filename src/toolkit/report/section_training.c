@@ -94,11 +94,10 @@ static bool any_number(const double *values, size_t count)
 }
 
 static qmtcnn_status figure(qmt_text *page, const struct history *history, const char *net, const char *what,
-                            const qmt_series *series, size_t count, qmtcnn_error *error)
+                            const qmt_series *series, size_t count, double y_min, qmtcnn_error *error)
 {
-    const qmt_line_plot plot = {what,   "epoch", NULL,  false,
-                                NAN,    NAN,     NAN,   NAN,
-                                series, count,   history->first_qat, "QAT"};
+    const qmt_line_plot plot = {what, "epoch", NULL, false, NAN, NAN, y_min, NAN, series, count, history->first_qat,
+                                "QAT"};
     char caption[96], *svg = NULL;
     if (count == 0)
         return QMTCNN_OK;
@@ -119,13 +118,13 @@ static qmtcnn_status history_figures(qmt_text *page, const struct history *histo
     for (int k = 0; k < 4; k++)
         if (any_number(history->loss[k], history->count))
             series[count++] = (qmt_series){losses[k], history->epoch, history->loss[k], history->count, k, false};
-    qmtcnn_status status = figure(page, history, net, "loss, mean over each epoch", series, count, error);
+    qmtcnn_status status = figure(page, history, net, "loss, mean over each epoch", series, count, 0, error);
     count = 0;
     for (int k = 0; k < 2; k++)
         if (any_number(history->ap[k], history->count))
             series[count++] = (qmt_series){names[k], history->epoch, history->ap[k], history->count, k, false};
     if (status == QMTCNN_OK)
-        status = figure(page, history, net, "average precision on held-out samples", series, count, error);
+        status = figure(page, history, net, "average precision on held-out samples", series, count, NAN, error);
     return status;
 }
 
@@ -135,8 +134,7 @@ static const json_t *last_figures(const struct history *history, const char *kin
 {
     const json_t *epochs = json_object_get(history->root, "epochs"), *last = NULL;
     for (size_t i = 0; i < history->count; i++) {
-        const json_t *figures =
-            json_object_get(json_object_get(json_array_get(epochs, i), "validation"), kind);
+        const json_t *figures = json_object_get(json_object_get(json_array_get(epochs, i), "validation"), kind);
         last = json_is_object(figures) ? figures : last;
     }
     return last;
@@ -144,8 +142,8 @@ static const json_t *last_figures(const struct history *history, const char *kin
 
 static void figures_row(qmt_text *page, const char *label, const json_t *figures)
 {
-    static const char *const keys[] = {"score", "average_precision", "recall_at_90", "recall_at_97", "box_iou",
-                                       "landmark_error"};
+    static const char *const keys[] = {"score",        "average_precision", "recall_at_90",
+                                       "recall_at_97", "box_iou",           "landmark_error"};
     enum { columns = 1 + sizeof keys / sizeof *keys };
     qmt_cell cells[columns];
     const char *row[columns] = {label};
@@ -159,8 +157,9 @@ static void figures_row(qmt_text *page, const char *label, const json_t *figures
 
 static void figures_table(qmt_text *page, const struct history *histories, const bool *sound)
 {
-    static const char *const headers[] = {"last epoch with it", "score", "average precision", "recall at precision .90",
-                                          "recall at precision .97", "box IoU", "landmark error"};
+    static const char *const headers[] = {
+        "last epoch with it",      "score",   "average precision", "recall at precision .90",
+        "recall at precision .97", "box IoU", "landmark error"};
     qmt_html_table_start(page, headers, sizeof headers / sizeof *headers);
     for (int net = 0; net < qmt_net_count; net++) {
         char label[48];
@@ -169,8 +168,9 @@ static void figures_table(qmt_text *page, const struct history *histories, const
         snprintf(label, sizeof label, "%s, FP32 arithmetic", qmt_net_name((qmt_net_id)net));
         figures_row(page, label, last_figures(&histories[net], "fp32"));
         snprintf(label, sizeof label, "%s, PTQ", qmt_net_name((qmt_net_id)net));
-        figures_row(page, label,
-                    json_object_get(json_object_get(json_object_get(histories[net].root, "ptq"), "validation"), "int8"));
+        figures_row(
+            page, label,
+            json_object_get(json_object_get(json_object_get(histories[net].root, "ptq"), "validation"), "int8"));
         snprintf(label, sizeof label, "%s, INT8", qmt_net_name((qmt_net_id)net));
         figures_row(page, label, last_figures(&histories[net], "int8"));
     }
@@ -188,18 +188,21 @@ qmtcnn_status qmt_section_training(qmt_text *page, const qmt_report *report, qmt
     }
     if (!any)
         return QMTCNN_OK;
-    qmt_html_section(page, "Training", "Losses and validation of each epoch, on samples of pictures that were held out.");
+    qmt_html_section(page, "Training",
+                     "Losses and validation of each epoch, on samples of pictures that were held out.");
     for (int net = 0; net < qmt_net_count; net++) {
         char text[96];
         snprintf(text, sizeof text, "The history of %s can't be read and is left out.", qmt_net_name((qmt_net_id)net));
         if (report->histories[net] && !sound[net])
             qmt_html_paragraph(page, text);
     }
-    qmt_html_figures_start(page);
-    for (int net = 0; status == QMTCNN_OK && net < qmt_net_count; net++)
-        if (sound[net])
-            status = history_figures(page, &histories[net], qmt_net_name((qmt_net_id)net), error);
-    qmt_html_figures_end(page);
+    for (int net = 0; status == QMTCNN_OK && net < qmt_net_count; net++) {
+        if (!sound[net])
+            continue;
+        qmt_html_figures_start(page);
+        status = history_figures(page, &histories[net], qmt_net_name((qmt_net_id)net), error);
+        qmt_html_figures_end(page);
+    }
     figures_table(page, histories, sound);
     for (int net = 0; net < qmt_net_count; net++)
         if (sound[net])

@@ -1,12 +1,12 @@
 #include "toolkit/train/split.h"
 
-#include "toolkit/base/random.h"
-
+/* Fibonacci hashing: multiples of the golden ratio spread so evenly over [0, 1) that any run of pictures, however
+ * short, has very nearly the share asked for (random hashes would leave a small data set with next to none). */
 bool qmt_picture_held_out(uint32_t picture, double holdout)
 {
-    const uint64_t key = 0x686f6c646f757431u;
-    qmt_random random = qmt_random_stream(key, picture, 0);
-    return (double)(qmt_random_next(&random) >> 11) * 0x1p-53 < holdout;
+    const uint64_t golden_ratio = 0x9e3779b97f4a7c15u, half = UINT64_C(1) << 63;
+    uint64_t hash = picture * golden_ratio + half;
+    return (double)(hash >> 11) * 0x1p-53 < holdout;
 }
 
 void qmt_split_clear(qmt_split *split)

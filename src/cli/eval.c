@@ -1,0 +1,260 @@
+#include "cli/command.h"
+#include "cli/results.h"
+#include "toolkit/evaluate/evaluate.h"
+#include "toolkit/evaluate/stage.h"
+#include "toolkit/report/report.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char synopsis[] = "qmtcnn eval --data DIR --models DIR [OPTION]...\n"
+                               "       qmtcnn eval --predictions DIR --ground-truth DIR [OPTION]...";
+static const char text[] =
+    "Tells how good a detector is: average precision, also by face size and, where WIDER FACE's .mat files are at "
+    "hand,\n"
+    "in its easy, medium and hard settings; recall at 0.1 and 1 false alarms a picture; precision and recall at the\n"
+    "detector's threshold; landmark error. With --stage it tells how many faces one network keeps, over its "
+    "threshold.\n"
+    "The second form evaluates anyone's WIDER FACE submission files (EVENT/FILE.txt); no pictures are needed.\n"
+    "Every figure's protocol is printed with it.\n"
+    "\n"
+    "Example:\n"
+    "  qmtcnn eval --data WIDER --models models/mtcnn_qat --precision int8\n"
+    "  qmtcnn eval --data WIDER --models models/mtcnn_qat --stage pnet\n"
+    "  qmtcnn eval --predictions submission --ground-truth eval_tools/ground_truth --format json";
+
+enum { worst_examples = 6, best_examples = 6 };
+
+typedef struct request {
+    qmt_config config;
+    const char *models, *split, *precision, *stage, *predictions, *ground_truth, *save, *format, *out;
+} request;
+
+static bool is(const char *text_a, const char *text_b)
+{
+    return text_a && strcmp(text_a, text_b) == 0;
+}
+
+static qmtcnn_precision precision_of(const char *name)
+{
+    return is(name, "int8") ? QMTCNN_PRECISION_INT8 : is(name, "fp32") ? QMTCNN_PRECISION_FP32 : QMTCNN_PRECISION_AUTO;
+}
+
+static qmtcnn_status open_dataset(const request *request, qmt_dataset **dataset, qmtcnn_error *error)
+{
+    const qmt_data_config *data = &request->config.data;
+    const char *lists[qmt_max_lists];
+    for (int i = 0; i < data->landmark_lists; i++)
+        lists[i] = data->landmarks[i];
+    const qmt_dataset_options options = {data->limit, data->min_face, lists, data->landmark_lists};
+    return qmt_dataset_open(data->dir, request->split, &options, dataset, error);
+}
+
+static qmtcnn_status print_report(const qmt_report *report, const char *out, qmtcnn_error *error)
+{
+    char *html = NULL;
+    qmtcnn_status status = qmt_report_html(report, &html, error);
+    return status == QMTCNN_OK ? qmt_print_text(html, out, error) : status;
+}
+
+static qmtcnn_status print_evaluation(const request *request, const qmt_evaluation *evaluation,
+                                      const qmt_examples *examples, qmtcnn_error *error)
+{
+    if (is(request->format, "json"))
+        return qmt_print_json(qmt_evaluation_json(evaluation), request->out, error);
+    if (!is(request->format, "html"))
+        return qmt_print_text(qmt_evaluation_text(evaluation), request->out, error);
+    qmt_report report = {.title = "qmtcnn: evaluation", .subtitle = evaluation->detector, .examples = examples};
+    if (is(evaluation->precision, "int8"))
+        report.int8 = evaluation;
+    else
+        report.fp32 = evaluation;
+    return print_report(&report, request->out, error);
+}
+
+static qmtcnn_status evaluate_stage(const request *request, const qmt_dataset *dataset, qmtcnn_error *error)
+{
+    const qmtcnn_options options = qmt_evaluate_options(&request->config);
+    qmt_network_source sources[qmt_net_count];
+    qmt_stage_result result;
+    qmt_net_id net = is(request->stage, "rnet") ? QMT_RNET : is(request->stage, "onet") ? QMT_ONET : QMT_PNET;
+    qmt_sources_all(sources, request->models, precision_of(request->precision));
+    qmtcnn_status status = qmt_stage_evaluate(sources, net, dataset, &request->config, &options,
+                                              request->config.run.threads, &result, error);
+    if (status != QMTCNN_OK)
+        return status;
+    if (is(request->format, "json"))
+        return qmt_print_json(qmt_stage_json(&result), request->out, error);
+    if (!is(request->format, "html"))
+        return qmt_print_text(qmt_stage_text(&result), request->out, error);
+    const qmt_report report = {
+        .title = "qmtcnn: recall of one network", .subtitle = request->models, .stages = &result, .stage_count = 1};
+    return print_report(&report, request->out, error);
+}
+
+static qmtcnn_status evaluate_models(const request *request, const qmt_dataset *dataset, qmt_evaluation *evaluation,
+                                     qmtcnn_error *error)
+{
+    const qmtcnn_options options = qmt_evaluate_options(&request->config);
+    qmt_network_source sources[qmt_net_count];
+    qmt_detector *detector = NULL;
+    qmt_detections *detections = NULL;
+    qmt_examples examples = {0};
+    qmt_sources_all(sources, request->models, precision_of(request->precision));
+    qmtcnn_status status = qmt_detector_open(sources, QMT_ONET, &detector, error);
+    if (status == QMTCNN_OK)
+        status = qmt_evaluate(detector, request->models, dataset, request->ground_truth, &request->config, &options,
+                              request->config.run.threads, evaluation, &detections, error);
+    if (status == QMTCNN_OK && request->save)
+        status = qmt_submission_write(detections, request->save, error);
+    if (status == QMTCNN_OK && is(request->format, "html"))
+        status =
+            qmt_examples_make(dataset, detections, &request->config, worst_examples, best_examples, &examples, error);
+    if (status == QMTCNN_OK)
+        status = print_evaluation(request, evaluation, &examples, error);
+    qmt_examples_clear(&examples);
+    qmt_detections_free(detections);
+    qmt_detector_close(detector);
+    return status;
+}
+
+static qmtcnn_status evaluate(const request *request, qmtcnn_error *error)
+{
+    qmt_dataset *dataset = NULL;
+    qmt_evaluation *evaluation = qmt_alloc(1, sizeof *evaluation);
+    qmtcnn_status status = QMTCNN_OK;
+    if (!evaluation)
+        return qmt_fail_memory(error, sizeof *evaluation, "an evaluation");
+    if (request->predictions) {
+        status = qmt_evaluate_predictions(request->predictions, request->ground_truth, evaluation, error);
+        if (status == QMTCNN_OK)
+            status = print_evaluation(request, evaluation, NULL, error);
+    } else {
+        status = open_dataset(request, &dataset, error);
+        if (status == QMTCNN_OK)
+            status = request->stage ? evaluate_stage(request, dataset, error)
+                                    : evaluate_models(request, dataset, evaluation, error);
+    }
+    qmt_dataset_free(dataset);
+    qmt_free(evaluation);
+    return status;
+}
+
+/* What no single option shows. NULL: all is well. */
+static const char *wrong_use(const request *request)
+{
+    if (request->predictions && !request->ground_truth)
+        return "--predictions needs --ground-truth, the folder of WIDER FACE's .mat files";
+    if (request->predictions && (request->models || request->stage || request->save))
+        return "--predictions goes with --ground-truth alone, not with --models, --stage or --save-detections";
+    if (!request->predictions && !request->config.data.dir[0])
+        return "give --data DIR (and --models DIR), or --predictions DIR and --ground-truth DIR";
+    if (!request->predictions && !request->models)
+        return "option --models is missing";
+    if (request->stage && request->save)
+        return "--save-detections writes final boxes: leave --stage out";
+    return NULL;
+}
+
+static int run(int argc, char **argv)
+{
+    request request = {.split = "val", .format = "text"};
+    qmt_config *config = &request.config;
+    qmtcnn_error error = {0};
+    int inputs = 0;
+    const qmt_option options[] = {
+        {.name = "data",
+         .kind = QMT_OPTION_CONFIG,
+         .value = config,
+         .argument = "DIR",
+         .key = "data.dir",
+         .help = "data set in WIDER FACE's layout, or images/val with labels beside"},
+        {.name = "split",
+         .kind = QMT_OPTION_CHOICE,
+         .value = &request.split,
+         .argument = "SPLIT",
+         .choices = "train|val",
+         .help = "part of the data set (default val)"},
+        {.name = "models",
+         .kind = QMT_OPTION_TEXT,
+         .value = &request.models,
+         .argument = "DIR",
+         .help = "folder with pnet.onnx, rnet.onnx, onet.onnx"},
+        {.name = "precision",
+         .kind = QMT_OPTION_CHOICE,
+         .value = &request.precision,
+         .choices = "int8|fp32",
+         .help = "default: INT8 where the files hold it"},
+        {.name = "stage",
+         .kind = QMT_OPTION_CHOICE,
+         .value = &request.stage,
+         .choices = "pnet|rnet|onet",
+         .help = "recall of one network by itself"},
+        {.name = "predictions",
+         .kind = QMT_OPTION_TEXT,
+         .value = &request.predictions,
+         .argument = "DIR",
+         .help = "WIDER FACE submission files to evaluate"},
+        {.name = "ground-truth",
+         .kind = QMT_OPTION_TEXT,
+         .value = &request.ground_truth,
+         .argument = "DIR",
+         .help = "folder with wider_{easy,medium,hard}_val.mat; with --data they are looked for in its folder"},
+        {.name = "min-face",
+         .kind = QMT_OPTION_CONFIG,
+         .value = config,
+         .argument = "N",
+         .key = "detect.min_face",
+         .help = "smallest face side that the detector looks for; the smallest that counts is evaluate.min_face"},
+        {.name = "thresholds",
+         .kind = QMT_OPTION_FLOATS,
+         .value = config->evaluate.thresholds,
+         .argument = "P,R,O",
+         .count = 3,
+         .help = "scores to pass each network; low ones give the whole curve (default .3,.3,.1)"},
+        {.name = "threads",
+         .kind = QMT_OPTION_CONFIG,
+         .value = config,
+         .argument = "N",
+         .key = "run.threads",
+         .help = "pictures at a time; 0: one per processor"},
+        {.name = "limit",
+         .kind = QMT_OPTION_CONFIG,
+         .value = config,
+         .argument = "N",
+         .key = "data.limit",
+         .help = "only the first N pictures; 0: all"},
+        {.name = "save-detections",
+         .kind = QMT_OPTION_TEXT,
+         .value = &request.save,
+         .argument = "DIR",
+         .help = "write the boxes as WIDER FACE submission files"},
+        {.name = "format",
+         .kind = QMT_OPTION_CHOICE,
+         .value = &request.format,
+         .choices = "text|json|html",
+         .help = "form of the result"},
+        {.name = "out",
+         .kind = QMT_OPTION_TEXT,
+         .value = &request.out,
+         .argument = "FILE",
+         .help = "write the result there instead of standard output"},
+        {0},
+    };
+    const qmt_usage usage = {synopsis, text, options, config, 0, 0};
+    qmt_config_default(config);
+    switch (qmt_parse_options(argc, argv, &usage, &inputs)) {
+    case QMT_PARSED: break;
+    case QMT_PARSED_HELP: return qmt_exit_done;
+    case QMT_PARSED_WRONG: return qmt_exit_usage;
+    }
+    const char *wrong = wrong_use(&request);
+    if (wrong) {
+        fprintf(stderr, "qmtcnn eval: %s\nTry 'qmtcnn eval --help'.\n", wrong);
+        return qmt_exit_usage;
+    }
+    qmtcnn_status status = evaluate(&request, &error);
+    return status == QMTCNN_OK ? qmt_exit_done : qmt_command_failed("eval", status, &error);
+}
+
+const qmt_command qmt_command_eval = {"eval", "how good a detector is: AP, recall, landmarks, each network", run};

@@ -1,0 +1,57 @@
+/* qmtcnn export: checkpoints in, ONNX files out. */
+#include "cli/command.h"
+#include "toolkit/deploy/deploy.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static qmt_variant variant_of(const char *name)
+{
+    return strcmp(name, "fp32") == 0 ? QMT_VARIANT_FP32 : strcmp(name, "ptq") == 0 ? QMT_VARIANT_PTQ : QMT_VARIANT_QAT;
+}
+
+static int run(int argc, char **argv)
+{
+    const char *checkpoint = NULL, *out = NULL, *variant = "qat";
+    bool script = false;
+    qmt_config config;
+    qmtcnn_error error;
+    int inputs;
+    qmt_config_default(&config);
+    const qmt_option options[] = {
+        {"checkpoint", QMT_OPTION_TEXT, &checkpoint, "DIR", "folder of checkpoints, with pnet, rnet and onet in it",
+         NULL, NULL, 0, true},
+        {"out", QMT_OPTION_TEXT, &out, "DIR", "folder for pnet.onnx, rnet.onnx and onet.onnx", NULL, NULL, 0, true},
+        {"variant", QMT_OPTION_CHOICE, &variant, NULL,
+         "trained for INT8 (qat, default), calibrated only (ptq), or without INT8", "qat|ptq|fp32", NULL, 0, false},
+        {"profile", QMT_OPTION_CONFIG, &config, "NAME|FILE",
+         "tensor names: upright (default), caffe, or a YAML file with input, face, box, landmarks, landmark_order",
+         NULL, "export.profile", 0, false},
+        {"target", QMT_OPTION_CONFIG, &config, "tensorrt", "whose quantization rules the files follow", NULL,
+         "export.target", 0, false},
+        {"opset", QMT_OPTION_CONFIG, &config, "N", "ONNX operator set, 13 (default) to 17", NULL, "export.opset", 0,
+         false},
+        {"thresholds", QMT_OPTION_CONFIG, &config, "P,R,O", "scores to pass, kept in the files for the detector", NULL,
+         "detect.thresholds", 0, false},
+        {"generate-trt-script", QMT_OPTION_FLAG, &script, NULL,
+         "also write build_tensorrt_engines.sh and .bat, which build engines on the target", NULL, NULL, 0, false},
+        {NULL, QMT_OPTION_FLAG, NULL, NULL, NULL, NULL, NULL, 0, false}};
+    const qmt_usage usage = {
+        "qmtcnn export --checkpoint DIR --out DIR [OPTION]...",
+        "Writes trained networks as ONNX files, with QuantizeLinear and DequantizeLinear where they are INT8, by\n"
+        "TensorRT's rules for explicit quantization.\n\n"
+        "  qmtcnn export --checkpoint checkpoints --out models/mtcnn_qat --generate-trt-script",
+        options,
+        &config,
+        0,
+        0};
+    qmt_parse_result parsed = qmt_parse_options(argc, argv, &usage, &inputs);
+    if (parsed != QMT_PARSED)
+        return parsed == QMT_PARSED_HELP ? qmt_exit_done : qmt_exit_usage;
+    qmtcnn_status status = qmt_export(checkpoint, variant_of(variant), &config, out, &error);
+    if (status == QMTCNN_OK && script)
+        status = qmt_write_tensorrt_scripts(out, &config, &error);
+    return status == QMTCNN_OK ? qmt_exit_done : qmt_command_failed("export", status, &error);
+}
+
+const qmt_command qmt_command_export = {"export", "write trained networks as ONNX files", run};

@@ -1,0 +1,73 @@
+/* This program and the machine that it runs on. */
+#include "cli/info.h"
+#include "runtime/base/cpu.h"
+#include "runtime/base/threads.h"
+#include "runtime/kernels/kernels.h"
+
+#include <stdio.h> /* before jpeglib.h, which needs size_t and FILE */
+
+#include <cairo.h>
+#include <jpeglib.h>
+#include <matio.h>
+#include <png.h>
+#include <protobuf-c/protobuf-c.h>
+#include <xxhash.h>
+#include <yaml.h>
+
+/* The text of a macro's value. */
+#define TEXT_OF(x) TEXT_OF_VALUE(x)
+#define TEXT_OF_VALUE(x) #x
+
+static const char *compiler(void)
+{
+#if defined(__clang__)
+    return "clang " TEXT_OF(__clang_major__) "." TEXT_OF(__clang_minor__) "." TEXT_OF(__clang_patchlevel__);
+#elif defined(__GNUC__)
+    return "gcc " __VERSION__;
+#else
+    return "unknown";
+#endif
+}
+
+static json_t *kernels_json(void)
+{
+    static const char *const names[] = {"c", "avx2", "avx512", "avx512vnni", "avxvnni", "neon", "neondot"};
+    json_t *kernels = json_array();
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (qmt_kernels_select(names[i]))
+            json_array_append_new(kernels, json_string(names[i]));
+    }
+    return kernels;
+}
+
+static json_t *libraries_json(void)
+{
+    char matio[32], xxhash[32];
+    int major = 0, minor = 0, release = 0;
+    unsigned hash = XXH_versionNumber();
+    Mat_GetLibraryVersion(&major, &minor, &release);
+    snprintf(matio, sizeof matio, "%d.%d.%d", major, minor, release);
+    snprintf(xxhash, sizeof xxhash, "%u.%u.%u", hash / 10000, hash / 100 % 100, hash % 100);
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "jpeg",
+#ifdef LIBJPEG_TURBO_VERSION
+                     "libjpeg-turbo " TEXT_OF(LIBJPEG_TURBO_VERSION),
+#else
+                     "libjpeg " TEXT_OF(JPEG_LIB_VERSION),
+#endif
+                     "png", png_get_libpng_ver(NULL), "yaml", yaml_get_version_string(), "jansson",
+                     jansson_version_str(), "protobuf-c", protobuf_c_version(), "cairo", cairo_version_string(),
+                     "matio", matio, "xxhash", xxhash);
+}
+
+qmtcnn_status qmt_info_build(json_t **info, qmtcnn_error *error)
+{
+    char name[128], features[256];
+    qmt_cpu cpu = qmt_cpu_detect();
+    qmt_cpu_name(name, sizeof name);
+    qmt_cpu_describe(&cpu, features, sizeof features);
+    return qmt_info_finish(json_pack("{s:s, s:s, s:s, s:s, s:i, s:o, s:s, s:o}", "version", qmtcnn_version(),
+                                     "compiler", compiler(), "processor", name, "features", features, "threads",
+                                     qmt_processor_count(), "kernels", kernels_json(), "kernels_used",
+                                     qmt_kernels_select(NULL)->name, "libraries", libraries_json()),
+                           info, error);
+}

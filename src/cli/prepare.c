@@ -1,0 +1,148 @@
+#include "toolkit/data/prepare.h"
+#include "cli/command.h"
+#include "toolkit/base/stop.h"
+
+#include <string.h>
+
+static const char synopsis[] = "qmtcnn prepare --data DIR --net pnet|rnet|onet --out STORE [OPTION]...";
+static const char text[] =
+    "Cuts training samples for one network out of a face data set: negatives, positives, parts and landmark crops.\n"
+    "R-Net and O-Net also get what the networks before them let through (mining), so those must be trained first.\n"
+    "\n"
+    "STORE gets shard-NNNNN.safetensors, manifest.json (counts, IoU histograms, hashes, settings) and contact sheets\n"
+    "(negative.png, positive.png, part.png, landmark.png, augment.png). The same seed gives the same bytes, for any\n"
+    "number of threads, and of processes under mpirun. A stopped run goes on with --resume.\n"
+    "\n"
+    "Example:\n"
+    "  qmtcnn prepare --data WIDER --net pnet --out samples/pnet\n"
+    "  qmtcnn prepare --data WIDER --net rnet --models models/mtcnn_fp32 --out samples/rnet\n";
+
+struct request {
+    qmt_config config;
+    const char *net, *out, *models, *split;
+    bool resume;
+};
+
+static qmt_net_id net_of(const char *name)
+{
+    for (int net = 0; net < qmt_net_count; net++) {
+        if (strcmp(name, qmt_net_name((qmt_net_id)net)) == 0)
+            return (qmt_net_id)net;
+    }
+    return QMT_PNET;
+}
+
+static qmtcnn_status open_dataset(const struct request *request, qmt_dataset **dataset, qmtcnn_error *error)
+{
+    const qmt_data_config *data = &request->config.data;
+    const char *lists[qmt_max_lists];
+    for (int i = 0; i < data->landmark_lists; i++)
+        lists[i] = data->landmarks[i];
+    qmt_dataset_options options = {.limit = data->limit,
+                                   .min_face = data->min_face,
+                                   .landmark_lists = lists,
+                                   .landmark_list_count = data->landmark_lists};
+    return qmt_dataset_open(data->dir, request->split, &options, dataset, error);
+}
+
+static qmtcnn_status prepare(const struct request *request, qmtcnn_error *error)
+{
+    qmt_dataset *dataset = NULL;
+    qmt_ranks *ranks = NULL;
+    qmt_prepare_options options = {.net = net_of(request->net),
+                                   .out = request->out,
+                                   .models = request->models,
+                                   .threads = request->config.run.threads,
+                                   .resume = request->resume,
+                                   .seed = request->config.run.seed};
+    qmtcnn_status status = qmt_ranks_create(&ranks, error);
+    if (status == QMTCNN_OK)
+        status = open_dataset(request, &dataset, error);
+    if (status == QMTCNN_OK)
+        status = qmt_prepare(dataset, &request->config, &options, ranks, error);
+    qmt_dataset_free(dataset);
+    qmt_ranks_free(ranks);
+    return status;
+}
+
+static int run(int argc, char **argv)
+{
+    struct request request = {.split = "train"};
+    qmtcnn_error error = {0};
+    int inputs = 0;
+    const qmt_option options[] = {
+        {.name = "data",
+         .kind = QMT_OPTION_CONFIG,
+         .value = &request.config,
+         .argument = "DIR",
+         .key = "data.dir",
+         .help = "data set in WIDER FACE's layout, or images/train with labels beside"},
+        {.name = "net",
+         .kind = QMT_OPTION_CHOICE,
+         .value = &request.net,
+         .argument = "NET",
+         .choices = "pnet|rnet|onet",
+         .help = "the network that the samples are for",
+         .required = true},
+        {.name = "out",
+         .kind = QMT_OPTION_TEXT,
+         .value = &request.out,
+         .argument = "STORE",
+         .help = "folder for the samples; those of an earlier run there are replaced",
+         .required = true},
+        {.name = "models",
+         .kind = QMT_OPTION_TEXT,
+         .value = &request.models,
+         .argument = "DIR",
+         .help = "folder with pnet.onnx (for rnet), and rnet.onnx (for onet), to mine with"},
+        {.name = "split",
+         .kind = QMT_OPTION_CHOICE,
+         .value = &request.split,
+         .argument = "SPLIT",
+         .choices = "train|val",
+         .help = "part of the data set (default train)"},
+        {.name = "limit",
+         .kind = QMT_OPTION_CONFIG,
+         .value = &request.config,
+         .argument = "N",
+         .key = "data.limit",
+         .help = "only the first N pictures; 0: all"},
+        {.name = "seed",
+         .kind = QMT_OPTION_CONFIG,
+         .value = &request.config,
+         .argument = "N",
+         .key = "run.seed",
+         .help = "decides all that is random"},
+        {.name = "threads",
+         .kind = QMT_OPTION_CONFIG,
+         .value = &request.config,
+         .argument = "N",
+         .key = "run.threads",
+         .help = "0: one per processor"},
+        {.name = "resume",
+         .kind = QMT_OPTION_FLAG,
+         .value = &request.resume,
+         .help = "go on with a stopped run; what is finished stays"},
+        {.name = NULL},
+    };
+    const qmt_usage usage = {
+        .synopsis = synopsis, .text = text, .options = options, .config = &request.config, .max_inputs = 0};
+    qmt_config_default(&request.config);
+    switch (qmt_parse_options(argc, argv, &usage, &inputs)) {
+    case QMT_PARSED_HELP: return qmt_exit_done;
+    case QMT_PARSED_WRONG: return qmt_exit_usage;
+    case QMT_PARSED: break;
+    }
+    qmtcnn_status status = qmt_config_check(&request.config, &error);
+    if (status == QMTCNN_OK && !request.config.data.dir[0])
+        status = qmt_fail(&error, QMTCNN_ERROR_ARGUMENT, "no data set: give its folder by --data or data.dir");
+    if (status != QMTCNN_OK) {
+        qmt_command_failed(argv[0], status, &error);
+        return qmt_exit_usage;
+    }
+    qmt_stop_watch();
+    status = prepare(&request, &error);
+    return status == QMTCNN_OK ? qmt_exit_done : qmt_command_failed(argv[0], status, &error);
+}
+
+const qmt_command qmt_command_prepare = {"prepare", "cut and mine training samples", run};

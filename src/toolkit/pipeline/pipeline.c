@@ -1,0 +1,246 @@
+#include "toolkit/pipeline/pipeline.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/base/clock.h"
+#include "toolkit/base/file.h"
+#include "toolkit/base/stop.h"
+#include "toolkit/data/prepare.h"
+#include "toolkit/data/synth.h"
+#include "toolkit/deploy/deploy.h"
+#include "toolkit/log/progress.h"
+#include "toolkit/pipeline/run.h"
+#include "toolkit/train/train.h"
+
+/* Formats a path below the working folder. */
+static qmtcnn_status join(char path[qmt_path_size], const char *workdir, const char *name, qmtcnn_error *error)
+{
+    int length = snprintf(path, qmt_path_size, "%s/%s", workdir, name);
+    if (length < 0 || length >= qmt_path_size)
+        return qmt_fail(error, QMTCNN_ERROR_ARGUMENT, "run.workdir '%s' is too long a path", workdir);
+    return QMTCNN_OK;
+}
+
+static qmtcnn_status name_folders(qmt_run *run, qmtcnn_error *error)
+{
+    const char *workdir = run->config->run.workdir;
+    qmtcnn_status status = join(run->samples, workdir, "samples", error);
+    if (status == QMTCNN_OK)
+        status = join(run->checkpoints, workdir, "checkpoints", error);
+    if (status == QMTCNN_OK)
+        status = join(run->logs, workdir, "logs", error);
+    for (int v = 0; status == QMTCNN_OK && v < qmt_variant_count; v++) {
+        char name[64];
+        snprintf(name, sizeof name, "models/mtcnn_%s", qmt_variant_name((qmt_variant)v));
+        status = join(run->models[v], workdir, name, error);
+    }
+    if (status == QMTCNN_OK)
+        status = join(run->report, workdir, "report", error);
+    if (status == QMTCNN_OK) {
+        if (run->config->data.dir[0])
+            snprintf(run->data, sizeof run->data, "%s", run->config->data.dir);
+        else
+            status = join(run->data, workdir, "data", error);
+    }
+    return status;
+}
+
+const char *qmt_variant_name(qmt_variant variant)
+{
+    static const char *const names[qmt_variant_count] = {"fp32", "ptq", "qat"};
+    return names[variant];
+}
+
+/* Is the step's result there already? Says so. */
+static bool skip(qmt_run *run, const char *name, uint64_t key, const char *output)
+{
+    bool done = qmt_step_done(&run->steps, name, key, output);
+    if (done)
+        qmt_log_info("%s: done already", name);
+    return done;
+}
+
+static qmtcnn_status finish(qmt_run *run, const char *name, uint64_t key, double start, qmtcnn_error *error)
+{
+    if (qmt_ranks_rank(run->ranks) != 0)
+        return QMTCNN_OK;
+    return qmt_step_finish(&run->steps, name, key, qmt_seconds() - start, error);
+}
+
+/* ---- Steps ----------------------------------------------------------------------------------- */
+
+static qmtcnn_status make_pictures(qmt_run *run, qmtcnn_error *error)
+{
+    const qmt_config *config = run->config;
+    double start = qmt_seconds();
+    uint64_t key = qmt_step_key(&run->steps, "synth", "synth,data");
+    if (config->data.dir[0] || skip(run, "synth", key, "data/wider_face_split"))
+        return QMTCNN_OK;
+    if (config->synth.images < 1)
+        return qmt_fail(error, QMTCNN_ERROR_ARGUMENT,
+                        "no pictures: give a data set (--data DIR) or synthetic ones (--synth.images N)");
+    qmtcnn_status status = QMTCNN_OK;
+    if (qmt_ranks_rank(run->ranks) == 0)
+        status = qmt_synth_write(&config->synth, config->run.seed, run->data, config->run.threads, error);
+    if (status == QMTCNN_OK)
+        status = finish(run, "synth", key, start, error);
+    return status;
+}
+
+qmtcnn_status qmt_run_open_data(const qmt_run *run, const char *split, qmt_dataset **dataset, qmtcnn_error *error)
+{
+    const qmt_data_config *data = &run->config->data;
+    const char *lists[qmt_max_lists];
+    for (int i = 0; i < data->landmark_lists; i++)
+        lists[i] = data->landmarks[i];
+    qmt_dataset_options options = {.limit = data->limit, .min_face = data->min_face, .landmark_lists = lists,
+                                   .landmark_list_count = data->landmark_lists};
+    return qmt_dataset_open(run->data, split, &options, dataset, error);
+}
+
+static qmtcnn_status prepare_samples(qmt_run *run, qmt_net_id net, qmtcnn_error *error)
+{
+    const qmt_config *config = run->config;
+    const qmt_prepare_config *prepare = &config->prepare[net];
+    double start = qmt_seconds();
+    char name[32], out[qmt_path_size + 32], manifest[64];
+    snprintf(name, sizeof name, "prepare-%s", qmt_net_name(net));
+    snprintf(manifest, sizeof manifest, "samples/%s/manifest.json", qmt_net_name(net));
+    snprintf(out, sizeof out, "%s/%s", run->samples, qmt_net_name(net));
+    uint64_t key = qmt_step_key(&run->steps, name, "data,prepare");
+    if (skip(run, name, key, manifest))
+        return QMTCNN_OK;
+    qmt_variant variant = strcmp(prepare->mine_precision, "int8") == 0 ? QMT_VARIANT_QAT : QMT_VARIANT_FP32;
+    qmt_prepare_options options = {.net = net, .out = out, .models = prepare->mine ? run->models[variant] : NULL,
+                                   .threads = config->run.threads, .resume = true, .seed = config->run.seed};
+    qmt_dataset *dataset = NULL;
+    qmtcnn_status status = qmt_run_open_data(run, "train", &dataset, error);
+    if (status == QMTCNN_OK)
+        status = qmt_prepare(dataset, config, &options, run->ranks, error);
+    if (status == QMTCNN_OK)
+        status = finish(run, name, key, start, error);
+    qmt_dataset_free(dataset);
+    return status;
+}
+
+static qmtcnn_status export_all(qmt_run *run, qmtcnn_error *error)
+{
+    qmtcnn_status status = QMTCNN_OK;
+    if (qmt_ranks_rank(run->ranks) != 0)
+        return QMTCNN_OK;
+    for (int v = 0; status == QMTCNN_OK && v < qmt_variant_count; v++)
+        if (v != QMT_VARIANT_QAT || run->config->quantize.qat)
+            status = qmt_export(run->checkpoints, (qmt_variant)v, run->config, run->models[v], error);
+    return status;
+}
+
+static qmtcnn_status train_network(qmt_run *run, qmt_net_id net, qmtcnn_error *error)
+{
+    const qmt_config *config = run->config;
+    double start = qmt_seconds();
+    char name[32], store[qmt_path_size + 32], best[64];
+    snprintf(name, sizeof name, "train-%s", qmt_net_name(net));
+    snprintf(best, sizeof best, "models/mtcnn_fp32/%s.onnx", qmt_net_name(net));
+    snprintf(store, sizeof store, "%s/%s", run->samples, qmt_net_name(net));
+    uint64_t key = qmt_step_key(&run->steps, name, "train,quantize,augment");
+    if (skip(run, name, key, best))
+        return QMTCNN_OK;
+    qmt_train_options options = {.net = net, .store = store, .checkpoints = run->checkpoints, .logs = run->logs,
+                                 .resume = true, .threads = config->run.threads, .seed = config->run.seed};
+    qmtcnn_status status = qmt_train(config, &options, run->ranks, error);
+    /* Exported at once: the next network learns from what this one lets through. */
+    if (status == QMTCNN_OK)
+        status = export_all(run, error);
+    if (status == QMTCNN_OK)
+        status = finish(run, name, key, start, error);
+    return status;
+}
+
+static qmtcnn_status export_models(qmt_run *run, qmtcnn_error *error)
+{
+    double start = qmt_seconds();
+    qmt_variant last = run->config->quantize.qat ? QMT_VARIANT_QAT : QMT_VARIANT_PTQ;
+    uint64_t key = qmt_step_key(&run->steps, "export", "export,detect");
+    const char *script = last == QMT_VARIANT_QAT ? "models/mtcnn_qat/build_tensorrt_engines.sh"
+                                                 : "models/mtcnn_ptq/build_tensorrt_engines.sh";
+    if (skip(run, "export", key, script) || qmt_ranks_rank(run->ranks) != 0)
+        return QMTCNN_OK;
+    qmtcnn_status status = export_all(run, error);
+    if (status == QMTCNN_OK)
+        status = qmt_write_tensorrt_scripts(run->models[last], run->config, error);
+    if (status == QMTCNN_OK)
+        status = finish(run, "export", key, start, error);
+    return status;
+}
+
+static qmtcnn_status write_report(qmt_run *run, qmtcnn_error *error)
+{
+    double start = qmt_seconds();
+    uint64_t key = qmt_step_key(&run->steps, "report", "evaluate,detect,data");
+    if (skip(run, "report", key, "report/index.html") || qmt_ranks_rank(run->ranks) != 0)
+        return QMTCNN_OK;
+    qmtcnn_status status = qmt_run_report(run, error);
+    if (status == QMTCNN_OK)
+        status = finish(run, "report", key, start, error);
+    return status;
+}
+
+/* ---- In order -------------------------------------------------------------------------------- */
+
+/* A step that was stopped, or all ranks' bad news; the message says how to go on. */
+static qmtcnn_status check(qmt_run *run, qmtcnn_status status, qmtcnn_error *error)
+{
+    qmtcnn_status agreed = qmt_ranks_agree(run->ranks, status);
+    if (status == QMTCNN_OK && agreed != QMTCNN_OK)
+        return qmt_fail(error, agreed, "another rank stopped; see its message");
+    if (status == QMTCNN_OK && qmt_stop_requested())
+        return qmt_fail(error, QMTCNN_ERROR_INTERRUPTED, "stopped; give the same command again to go on");
+    return status;
+}
+
+static qmtcnn_status save_config(const qmt_run *run, qmtcnn_error *error)
+{
+    char path[qmt_path_size + 32];
+    if (qmt_ranks_rank(run->ranks) != 0)
+        return QMTCNN_OK;
+    snprintf(path, sizeof path, "%s/config.yaml", run->config->run.workdir);
+    return qmt_file_write(path, run->steps.config_text, strlen(run->steps.config_text), error);
+}
+
+qmtcnn_status qmt_pipeline_run(const qmt_config *config, qmt_ranks *ranks, qmtcnn_error *error)
+{
+    char *text = qmt_config_text(config);
+    qmt_run *run = qmt_alloc_zero(1, sizeof *run);
+    qmtcnn_status status = QMTCNN_OK;
+    if (!text || !run) {
+        status = qmt_fail_memory(error, sizeof *run, "the pipeline");
+        goto done;
+    }
+    run->config = config;
+    run->ranks = ranks;
+    run->steps = (qmt_steps){.workdir = config->run.workdir, .config_text = text};
+    /* Of the section `run` only the seed changes results. */
+    char seed[32];
+    snprintf(seed, sizeof seed, "seed %llu", (unsigned long long)config->run.seed);
+    qmt_step_key(&run->steps, seed, "");
+    status = name_folders(run, error);
+    if (status == QMTCNN_OK)
+        status = save_config(run, error);
+    if (status == QMTCNN_OK)
+        status = check(run, make_pictures(run, error), error);
+    for (int net = QMT_PNET; net <= QMT_ONET; net++) {
+        if (status == QMTCNN_OK)
+            status = check(run, prepare_samples(run, (qmt_net_id)net, error), error);
+        if (status == QMTCNN_OK)
+            status = check(run, train_network(run, (qmt_net_id)net, error), error);
+    }
+    if (status == QMTCNN_OK)
+        status = check(run, export_models(run, error), error);
+    if (status == QMTCNN_OK)
+        status = check(run, write_report(run, error), error);
+done:
+    qmt_free(run);
+    qmt_free(text);
+    return status;
+}
