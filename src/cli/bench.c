@@ -2,6 +2,7 @@
 #include "cli/bench.h"
 
 #include "runtime/base/threads.h"
+#include "toolkit/config/nearest.h"
 #include "toolkit/train/train.h"
 
 #include <stdio.h>
@@ -49,12 +50,14 @@ static int bench_train(int argc, char **argv)
          .help = "text or json (text)"},
         {.name = NULL}};
     const qmt_usage usage = {.synopsis = "qmtcnn bench train [OPTION]...",
-                             .text = "Measures training steps (forward, backward, optimizer) on random samples.",
+                             .text = "Measures training steps (forward, backward, optimizer) on random samples.\n\n"
+                                     "Example:\n"
+                                     "  qmtcnn bench train --net onet --mode qat --threads 2",
                              .options = options};
     int inputs = 0;
     qmt_parse_result parsed = qmt_parse_options(argc, argv, &usage, &inputs);
     if (parsed != QMT_PARSED)
-        return parsed == QMT_PARSED_HELP ? qmt_exit_done : qmt_exit_usage;
+        return qmt_parse_exit(parsed);
     if (!(seconds > 0 && seconds <= 3600) || threads < 0 || threads > 256) {
         fprintf(stderr, "qmtcnn bench train: --seconds must be over 0 and at most 3600, --threads in 0 .. 256\n");
         return qmt_exit_usage;
@@ -79,25 +82,49 @@ static int bench_train(int argc, char **argv)
 
 /* ---- The command ----------------------------------------------------------------------------- */
 
+static const struct benchmark {
+    const char *name, *full; /* as messages should name it */
+    int (*run)(int argc, char **argv);
+} benchmarks[] = {{"detect", "bench detect", qmt_bench_detect}, {"train", "bench train", bench_train}};
+
+enum { benchmark_count = sizeof benchmarks / sizeof benchmarks[0] };
+
+static int unknown_benchmark(const char *name)
+{
+    qmt_nearest nearest;
+    qmt_nearest_start(&nearest, name);
+    for (int i = 0; i < benchmark_count; i++)
+        qmt_nearest_try(&nearest, benchmarks[i].name);
+    const char *found = qmt_nearest_found(&nearest);
+    fprintf(stderr, "qmtcnn bench: no benchmark is called '%s'%s%s%s\nTry 'qmtcnn bench --help'.\n", name,
+            found ? "; did you mean '" : "", found ? found : "", found ? "'?" : "");
+    return qmt_exit_usage;
+}
+
 static int run_bench_command(int argc, char **argv)
 {
-    static const char usage[] = "usage: qmtcnn bench detect|train [OPTION]...\n\n"
+    static const char usage[] = "Usage: qmtcnn bench detect|train [OPTION]...\n\n"
                                 "Measures speed: of detection, or of training. `qmtcnn bench detect --help` and\n"
-                                "`qmtcnn bench train --help` list the options of each.\n";
-    char detect[] = "bench detect", train[] = "bench train"; /* as messages should name it */
-    if (argc >= 2 && strcmp(argv[1], "detect") == 0) {
-        argv[1] = detect;
-        return qmt_bench_detect(argc - 1, argv + 1);
+                                "`qmtcnn bench train --help` list the options of each.\n\n"
+                                "Examples:\n"
+                                "  qmtcnn bench detect --models models/mtcnn_qat --precision int8\n"
+                                "  qmtcnn bench train --net onet --mode qat --threads 2\n\n"
+                                "Options:\n"
+                                "  --help  show this text\n";
+    char full[32];
+    const bool help = argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
+    if (help || argc < 2) {
+        fputs(usage, help ? stdout : stderr);
+        return help ? qmt_exit_done : qmt_exit_usage;
     }
-    if (argc >= 2 && strcmp(argv[1], "train") == 0) {
-        argv[1] = train;
-        return bench_train(argc - 1, argv + 1);
+    for (int i = 0; i < benchmark_count; i++) {
+        if (strcmp(argv[1], benchmarks[i].name) != 0)
+            continue;
+        snprintf(full, sizeof full, "%s", benchmarks[i].full);
+        argv[1] = full;
+        return benchmarks[i].run(argc - 1, argv + 1);
     }
-    const bool help = argc >= 2 && strcmp(argv[1], "--help") == 0;
-    if (!help && argc >= 2)
-        fprintf(stderr, "qmtcnn bench: no benchmark is called \"%s\"\n", argv[1]);
-    fputs(usage, help ? stdout : stderr);
-    return help ? qmt_exit_done : qmt_exit_usage;
+    return unknown_benchmark(argv[1]);
 }
 
 const qmt_command qmt_command_bench = {"bench", "measure speed: bench detect, bench train", run_bench_command};

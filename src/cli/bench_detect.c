@@ -412,15 +412,16 @@ int qmt_bench_detect(int argc, char **argv)
                                   {.name = NULL}};
     const qmt_usage usage = {
         .synopsis = "qmtcnn bench detect [OPTION]...",
-        .text =
-            "Measures detection; all times are medians. The networks run on random pixels: P-Net on all levels of\n"
-            "the pyramid, R- and O-Net on fixed numbers of crops, so that engines can be compared. \"picture\" is a\n"
-            "whole detection, resizing and suppression included.",
+        .text = "Measures detection; all times are medians. The networks run on random pixels: P-Net on all levels\n"
+                "of the pyramid, R- and O-Net on fixed numbers of crops, so that engines can be compared.\n"
+                "\"picture\" is a whole detection, resizing and suppression included.\n\n"
+                "Example:\n"
+                "  qmtcnn bench detect --models models/mtcnn_qat --size 1920x1080 --min-face 40 --format json",
         .options = options};
     int inputs = 0;
     qmt_parse_result parsed = qmt_parse_options(argc, argv, &usage, &inputs);
     if (parsed != QMT_PARSED)
-        return parsed == QMT_PARSED_HELP ? qmt_exit_done : qmt_exit_usage;
+        return qmt_parse_exit(parsed);
     qmtcnn_error error = {0};
     if (!check_bench(&bench))
         return qmt_exit_usage;

@@ -42,18 +42,27 @@ typedef struct qmt_option {
 
 typedef struct qmt_usage {
     const char *synopsis; /* "qmtcnn train --model pnet|rnet|onet|all [OPTION]..." */
-    const char *text;     /* what it does, with an example */
+    const char *text;     /* what it does, and "Example:" with one or more; lines of at most 100 columns */
     const qmt_option *options;
     qmt_config *config; /* not NULL: also takes --config FILE and --section.key VALUE for every setting; --config is
                            read first, whatever the order */
     int min_inputs, max_inputs; /* arguments that are no options; max -1: any number */
+    bool config_input;          /* the first of them is a YAML file and read as --config's is */
 } qmt_usage;
 
-typedef enum qmt_parse_result { QMT_PARSED, QMT_PARSED_HELP, QMT_PARSED_WRONG } qmt_parse_result;
+typedef enum qmt_parse_result {
+    QMT_PARSED,
+    QMT_PARSED_HELP,  /* asked for and shown */
+    QMT_PARSED_WRONG, /* the command line is wrong */
+    QMT_PARSED_FAILED /* the configuration file is: missing, damaged, or with values that don't go together */
+} qmt_parse_result;
 
 /* Parses argv[1..]; "--name VALUE" and "--name=VALUE"; "--" ends options. Inputs are moved to argv[1 .. *inputs].
  * Prints help (--help) or a message (with the nearest valid option) itself. */
 qmt_parse_result qmt_parse_options(int argc, char **argv, const qmt_usage *usage, int *inputs);
+
+/* The exit status for a result other than QMT_PARSED. */
+int qmt_parse_exit(qmt_parse_result result);
 
 /* Prints "qmtcnn COMMAND: MESSAGE" on standard error and returns the exit status for a library status. */
 int qmt_command_failed(const char *command, qmtcnn_status status, const qmtcnn_error *error);

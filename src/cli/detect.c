@@ -331,6 +331,7 @@ static int run_detect(int argc, char **argv)
         .text = "Finds faces in pictures (JPEG, PNG), in all pictures of folders, or, for -, in one picture from\n"
                 "standard input. Pictures are turned upright as their EXIF data say. Pictures that can't be read are\n"
                 "reported, the others go on, and the exit status is 1.\n\n"
+                "Example:\n"
                 "  qmtcnn detect --models models/mtcnn_qat --annotate found photo.jpg holiday/",
         .options = options,
         .min_inputs = 1,
@@ -338,7 +339,7 @@ static int run_detect(int argc, char **argv)
     int inputs = 0;
     qmt_parse_result parsed = qmt_parse_options(argc, argv, &usage, &inputs);
     if (parsed != QMT_PARSED)
-        return parsed == QMT_PARSED_HELP ? qmt_exit_done : qmt_exit_usage;
+        return qmt_parse_exit(parsed);
     qmtcnn_error error = {0};
     if (!check_options(&detect, &error)) {
         fprintf(stderr, "qmtcnn detect: %s\n", error.message);

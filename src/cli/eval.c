@@ -10,25 +10,23 @@
 static const char synopsis[] = "qmtcnn eval --data DIR --models DIR [OPTION]...\n"
                                "       qmtcnn eval --predictions DIR --ground-truth DIR [OPTION]...";
 static const char text[] =
-    "Tells how good a detector is: average precision, also by face size and, where WIDER FACE's .mat files are at "
-    "hand,\n"
-    "in its easy, medium and hard settings; recall at 0.1 and 1 false alarms a picture; precision and recall at the\n"
-    "detector's threshold; landmark error. With --stage it tells how many faces one network keeps, over its "
-    "threshold.\n"
-    "The second form evaluates anyone's WIDER FACE submission files (EVENT/FILE.txt); no pictures are needed.\n"
-    "Every figure's protocol is printed with it.\n"
+    "Tells how good a detector is: average precision, also by face size and, where WIDER FACE's .mat\n"
+    "files are at hand, in its easy, medium and hard settings; recall at 0.1 and 1 false alarms a\n"
+    "picture; precision and recall at the detector's threshold; landmark error. With --stage it tells\n"
+    "how many faces one network keeps, over its threshold. The second form evaluates anyone's WIDER FACE\n"
+    "submission files (EVENT/FILE.txt); no pictures are needed. Every figure comes with its protocol.\n"
     "\n"
-    "Example:\n"
+    "Examples:\n"
     "  qmtcnn eval --data WIDER --models models/mtcnn_qat --precision int8\n"
     "  qmtcnn eval --data WIDER --models models/mtcnn_qat --stage pnet\n"
     "  qmtcnn eval --predictions submission --ground-truth eval_tools/ground_truth --format json";
 
 enum { worst_examples = 6, best_examples = 6 };
 
-typedef struct request {
+struct request {
     qmt_config config;
     const char *models, *split, *precision, *stage, *predictions, *ground_truth, *save, *format, *out;
-} request;
+};
 
 static bool is(const char *text_a, const char *text_b)
 {
@@ -40,7 +38,7 @@ static qmtcnn_precision precision_of(const char *name)
     return is(name, "int8") ? QMTCNN_PRECISION_INT8 : is(name, "fp32") ? QMTCNN_PRECISION_FP32 : QMTCNN_PRECISION_AUTO;
 }
 
-static qmtcnn_status open_dataset(const request *request, qmt_dataset **dataset, qmtcnn_error *error)
+static qmtcnn_status open_dataset(const struct request *request, qmt_dataset **dataset, qmtcnn_error *error)
 {
     const qmt_data_config *data = &request->config.data;
     const char *lists[qmt_max_lists];
@@ -57,7 +55,7 @@ static qmtcnn_status print_report(const qmt_report *report, const char *out, qmt
     return status == QMTCNN_OK ? qmt_print_text(html, out, error) : status;
 }
 
-static qmtcnn_status print_evaluation(const request *request, const qmt_evaluation *evaluation,
+static qmtcnn_status print_evaluation(const struct request *request, const qmt_evaluation *evaluation,
                                       const qmt_examples *examples, qmtcnn_error *error)
 {
     if (is(request->format, "json"))
@@ -72,7 +70,7 @@ static qmtcnn_status print_evaluation(const request *request, const qmt_evaluati
     return print_report(&report, request->out, error);
 }
 
-static qmtcnn_status evaluate_stage(const request *request, const qmt_dataset *dataset, qmtcnn_error *error)
+static qmtcnn_status evaluate_stage(const struct request *request, const qmt_dataset *dataset, qmtcnn_error *error)
 {
     const qmtcnn_options options = qmt_evaluate_options(&request->config);
     qmt_network_source sources[qmt_net_count];
@@ -92,8 +90,8 @@ static qmtcnn_status evaluate_stage(const request *request, const qmt_dataset *d
     return print_report(&report, request->out, error);
 }
 
-static qmtcnn_status evaluate_models(const request *request, const qmt_dataset *dataset, qmt_evaluation *evaluation,
-                                     qmtcnn_error *error)
+static qmtcnn_status evaluate_models(const struct request *request, const qmt_dataset *dataset,
+                                     qmt_evaluation *evaluation, qmtcnn_error *error)
 {
     const qmtcnn_options options = qmt_evaluate_options(&request->config);
     qmt_network_source sources[qmt_net_count];
@@ -118,7 +116,7 @@ static qmtcnn_status evaluate_models(const request *request, const qmt_dataset *
     return status;
 }
 
-static qmtcnn_status evaluate(const request *request, qmtcnn_error *error)
+static qmtcnn_status evaluate(const struct request *request, qmtcnn_error *error)
 {
     qmt_dataset *dataset = NULL;
     qmt_evaluation *evaluation = qmt_alloc(1, sizeof *evaluation);
@@ -141,7 +139,7 @@ static qmtcnn_status evaluate(const request *request, qmtcnn_error *error)
 }
 
 /* What no single option shows. NULL: all is well. */
-static const char *wrong_use(const request *request)
+static const char *wrong_use(const struct request *request)
 {
     if (request->predictions && !request->ground_truth)
         return "--predictions needs --ground-truth, the folder of WIDER FACE's .mat files";
@@ -158,7 +156,7 @@ static const char *wrong_use(const request *request)
 
 static int run(int argc, char **argv)
 {
-    request request = {.split = "val", .format = "text"};
+    struct request request = {.split = "val", .format = "text"};
     qmt_config *config = &request.config;
     qmtcnn_error error = {0};
     int inputs = 0;
@@ -241,13 +239,11 @@ static int run(int argc, char **argv)
          .help = "write the result there instead of standard output"},
         {0},
     };
-    const qmt_usage usage = {synopsis, text, options, config, 0, 0};
+    const qmt_usage usage = {.synopsis = synopsis, .text = text, .options = options, .config = config};
     qmt_config_default(config);
-    switch (qmt_parse_options(argc, argv, &usage, &inputs)) {
-    case QMT_PARSED: break;
-    case QMT_PARSED_HELP: return qmt_exit_done;
-    case QMT_PARSED_WRONG: return qmt_exit_usage;
-    }
+    qmt_parse_result parsed = qmt_parse_options(argc, argv, &usage, &inputs);
+    if (parsed != QMT_PARSED)
+        return qmt_parse_exit(parsed);
     const char *wrong = wrong_use(&request);
     if (wrong) {
         fprintf(stderr, "qmtcnn eval: %s\nTry 'qmtcnn eval --help'.\n", wrong);

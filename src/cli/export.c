@@ -37,17 +37,16 @@ static int run(int argc, char **argv)
          "also write build_tensorrt_engines.sh and .bat, which build engines on the target", NULL, NULL, 0, false},
         {NULL, QMT_OPTION_FLAG, NULL, NULL, NULL, NULL, NULL, 0, false}};
     const qmt_usage usage = {
-        "qmtcnn export --checkpoint DIR --out DIR [OPTION]...",
-        "Writes trained networks as ONNX files, with QuantizeLinear and DequantizeLinear where they are INT8, by\n"
-        "TensorRT's rules for explicit quantization.\n\n"
-        "  qmtcnn export --checkpoint checkpoints --out models/mtcnn_qat --generate-trt-script",
-        options,
-        &config,
-        0,
-        0};
+        .synopsis = "qmtcnn export --checkpoint DIR --out DIR [OPTION]...",
+        .text = "Writes trained networks as ONNX files, with QuantizeLinear and DequantizeLinear where they are\n"
+                "INT8, by TensorRT's rules for explicit quantization.\n\n"
+                "Example:\n"
+                "  qmtcnn export --checkpoint checkpoints --out models/mtcnn_qat --generate-trt-script",
+        .options = options,
+        .config = &config};
     qmt_parse_result parsed = qmt_parse_options(argc, argv, &usage, &inputs);
     if (parsed != QMT_PARSED)
-        return parsed == QMT_PARSED_HELP ? qmt_exit_done : qmt_exit_usage;
+        return qmt_parse_exit(parsed);
     qmtcnn_status status = qmt_export(checkpoint, variant_of(variant), &config, out, &error);
     if (status == QMTCNN_OK && script)
         status = qmt_write_tensorrt_scripts(out, &config, &error);

@@ -33,14 +33,15 @@ static qmtcnn_status describe_folder(qmt_info_request *request, json_t **info, q
     return qmt_info_folder(request, info, error);
 }
 
-/* The effective configuration: the file over the defaults, and options over both. */
+/* The effective configuration: the file over the defaults. */
 static qmtcnn_status describe_config(qmt_info_request *request, json_t **info, qmtcnn_error *error)
 {
     qmt_config config;
+    qmtcnn_error unsound;
     qmt_config_default(&config);
     qmtcnn_status status = qmt_config_read(request->path, &config, error);
-    if (status == QMTCNN_OK)
-        status = qmt_config_check(&config, error);
+    if (status == QMTCNN_OK && qmt_config_check(&config, &unsound) != QMTCNN_OK)
+        status = qmt_fail(error, QMTCNN_ERROR_FORMAT, "%s: %s", request->path, unsound.message);
     char *text = status == QMTCNN_OK ? qmt_config_text(&config) : NULL;
     if (status == QMTCNN_OK && !text)
         status = qmt_fail_memory(error, sizeof config, "the configuration's text");
@@ -116,21 +117,20 @@ static int run(int argc, char **argv)
         {"format", QMT_OPTION_CHOICE, &format, NULL, "form of the output", "text|json", NULL, 0, false},
         {NULL, QMT_OPTION_FLAG, NULL, NULL, NULL, NULL, NULL, 0, false}};
     const qmt_usage usage = {
-        "qmtcnn info [OPTION]... [FILE|DIR]",
-        "Says what a file or folder is, and whether it is sound: a network (.onnx), a checkpoint or shard of samples\n"
-        "(.safetensors), a folder of samples, a data set (every bad row with its line), or a configuration (.yaml).\n"
-        "Without an argument: this build and this processor. Exit status 1 where --check finds an error, or a data "
-        "set\n"
-        "has missing or unreadable pictures.\n\n"
-        "  qmtcnn info --check tensorrt models/mtcnn_qat/pnet.onnx\n"
-        "  qmtcnn info data/wider",
-        options,
-        &request.config,
-        0,
-        1};
+        .synopsis = "qmtcnn info [OPTION]... [FILE|DIR]",
+        .text = "Says what a file or folder is, and whether it is sound: a network (.onnx), a checkpoint or shard\n"
+                "of samples (.safetensors), a folder of samples, a data set (every bad row with its line), or a\n"
+                "configuration (.yaml). Without an argument: this build and this processor. Exit status 1 where\n"
+                "--check finds an error, or a data set has missing or unreadable pictures.\n\n"
+                "Examples:\n"
+                "  qmtcnn info --check tensorrt models/mtcnn_qat/pnet.onnx\n"
+                "  qmtcnn info data/wider",
+        .options = options,
+        .config = &request.config,
+        .max_inputs = 1};
     qmt_parse_result parsed = qmt_parse_options(argc, argv, &usage, &inputs);
     if (parsed != QMT_PARSED)
-        return parsed == QMT_PARSED_HELP ? qmt_exit_done : qmt_exit_usage;
+        return qmt_parse_exit(parsed);
     request.path = inputs > 0 ? argv[1] : NULL;
     request.json = strcmp(format, "json") == 0;
     request.check = check != NULL;

@@ -18,7 +18,8 @@ struct parsing {
     const char *command; /* "qmtcnn train", for messages */
     bool settings;       /* the second pass: everything but --config and --help, which the first pass took */
     int inputs;
-    uint64_t seen; /* bit i: option i was there */
+    uint64_t seen;    /* bit i: option i was there */
+    const char *file; /* the last configuration file */
 };
 
 static int count_options(const qmt_option *options)
@@ -164,11 +165,22 @@ static qmt_parse_result unknown_option(const struct parsing *parsing, const char
         qmt_nearest_try(&nearest, option->name);
     if (usage->config)
         qmt_nearest_try(&nearest, "config");
+    qmt_nearest_try(&nearest, "help-config");
     qmt_nearest_try(&nearest, "help");
     const char *found = qmt_nearest_found(&nearest);
     if (found)
         return wrong(parsing, "unknown option --%s; did you mean --%s?", name, found);
     return wrong(parsing, "unknown option --%s", name);
+}
+
+static qmt_parse_result read_config(struct parsing *parsing, const char *path)
+{
+    qmtcnn_error error;
+    parsing->file = path;
+    if (qmt_config_read(path, parsing->usage->config, &error) == QMTCNN_OK)
+        return QMT_PARSED;
+    fprintf(stderr, "%s: %s\n", parsing->command, error.message);
+    return QMT_PARSED_FAILED;
 }
 
 /* The option NAME. *value is what stood behind "=", or NULL; then *next may be taken, and is cleared if it was. */
@@ -194,10 +206,8 @@ static qmt_parse_result take_option(struct parsing *parsing, const char *name, c
         *next = NULL;
     }
     qmtcnn_error error;
-    if (is_config && !parsing->settings && qmt_config_read(value, usage->config, &error) != QMTCNN_OK) {
-        fprintf(stderr, "%s: %s\n", parsing->command, error.message);
-        return QMT_PARSED_WRONG;
-    }
+    if (is_config && !parsing->settings)
+        return read_config(parsing, value);
     if (is_config || !parsing->settings)
         return QMT_PARSED;
     if (is_setting && qmt_config_set(usage->config, name, value, &error) != QMTCNN_OK)
@@ -216,15 +226,25 @@ static qmt_parse_result print_config_help(void)
     return QMT_PARSED_HELP;
 }
 
+static qmt_parse_result take_input(struct parsing *parsing, char **argv, char *argument)
+{
+    parsing->inputs++;
+    if (parsing->settings)
+        argv[parsing->inputs] = argument;
+    else if (parsing->usage->config_input && parsing->inputs == 1)
+        return read_config(parsing, argument);
+    return QMT_PARSED;
+}
+
 static qmt_parse_result pass(struct parsing *parsing, int argc, char **argv)
 {
     bool options_end = false;
     for (int i = 1; i < argc; i++) {
         char *argument = argv[i];
         if (options_end || argument[0] != '-' || !argument[1]) {
-            parsing->inputs++;
-            if (parsing->settings)
-                argv[parsing->inputs] = argument;
+            qmt_parse_result result = take_input(parsing, argv, argument);
+            if (result != QMT_PARSED)
+                return result;
             continue;
         }
         if (strcmp(argument, "--") == 0) {
@@ -254,33 +274,57 @@ static qmt_parse_result pass(struct parsing *parsing, int argc, char **argv)
     return QMT_PARSED;
 }
 
+/* What no single option shows. `sound`: the configuration was, before options changed it. */
+static qmt_parse_result check_whole(const struct parsing *parsing, char **argv, bool sound)
+{
+    const qmt_usage *usage = parsing->usage;
+    qmtcnn_error error;
+    for (int i = 0; i < count_options(usage->options); i++) {
+        if (usage->options[i].required && !(parsing->seen >> i & 1))
+            return wrong(parsing, "option --%s is missing", usage->options[i].name);
+    }
+    if (parsing->inputs < usage->min_inputs)
+        return wrong(parsing, "%s", parsing->inputs ? "arguments are missing" : "an argument is missing");
+    if (usage->max_inputs >= 0 && parsing->inputs > usage->max_inputs)
+        return wrong(parsing, "unexpected argument '%s'", argv[usage->max_inputs + 1]);
+    if (!usage->config || qmt_config_check(usage->config, &error) == QMTCNN_OK)
+        return QMT_PARSED;
+    if (sound)
+        return wrong(parsing, "%s", error.message);
+    fprintf(stderr, "%s: %s: %s\n", parsing->command, parsing->file, error.message);
+    return QMT_PARSED_FAILED;
+}
+
 qmt_parse_result qmt_parse_options(int argc, char **argv, const qmt_usage *usage, int *inputs)
 {
     char command[64];
     qmtcnn_error error;
     snprintf(command, sizeof command, "qmtcnn %s", argc > 0 ? argv[0] : "");
-    struct parsing parsing = {usage, command, false, 0, 0};
+    struct parsing parsing = {.usage = usage, .command = command};
     *inputs = 0;
     qmt_parse_result result = pass(&parsing, argc, argv);
     if (result != QMT_PARSED)
         return result;
+    bool sound = !parsing.file || qmt_config_check(usage->config, &error) == QMTCNN_OK;
     parsing.settings = true;
     parsing.inputs = 0;
     result = pass(&parsing, argc, argv);
-    if (result != QMT_PARSED)
-        return result;
-    for (int i = 0; i < count_options(usage->options); i++) {
-        if (usage->options[i].required && !(parsing.seen >> i & 1))
-            return wrong(&parsing, "option --%s is missing", usage->options[i].name);
+    if (result == QMT_PARSED)
+        result = check_whole(&parsing, argv, sound);
+    if (result == QMT_PARSED)
+        *inputs = parsing.inputs;
+    return result;
+}
+
+int qmt_parse_exit(qmt_parse_result result)
+{
+    switch (result) {
+    case QMT_PARSED:
+    case QMT_PARSED_HELP: return qmt_exit_done;
+    case QMT_PARSED_WRONG: return qmt_exit_usage;
+    case QMT_PARSED_FAILED: return qmt_exit_failed;
     }
-    if (parsing.inputs < usage->min_inputs)
-        return wrong(&parsing, "%s", parsing.inputs ? "arguments are missing" : "an argument is missing");
-    if (usage->max_inputs >= 0 && parsing.inputs > usage->max_inputs)
-        return wrong(&parsing, "unexpected argument '%s'", argv[usage->max_inputs + 1]);
-    if (usage->config && qmt_config_check(usage->config, &error) != QMTCNN_OK)
-        return wrong(&parsing, "%s", error.message);
-    *inputs = parsing.inputs;
-    return QMT_PARSED;
+    return qmt_exit_failed;
 }
 
 int qmt_command_failed(const char *command, qmtcnn_status status, const qmtcnn_error *error)
@@ -333,7 +377,7 @@ static void print_entry(const char *name, const char *argument, const char *help
 /* An option's argument as help shows it. */
 static const char *shown_argument(const qmt_option *option)
 {
-    return option->argument ? option->argument : option->choices;
+    return option->choices ? option->choices : option->argument;
 }
 
 static void print_help(const qmt_usage *usage)

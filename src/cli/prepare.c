@@ -2,20 +2,23 @@
 #include "cli/command.h"
 #include "toolkit/base/stop.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const char synopsis[] = "qmtcnn prepare --data DIR --net pnet|rnet|onet --out STORE [OPTION]...";
 static const char text[] =
-    "Cuts training samples for one network out of a face data set: negatives, positives, parts and landmark crops.\n"
-    "R-Net and O-Net also get what the networks before them let through (mining), so those must be trained first.\n"
+    "Cuts training samples for one network out of a face data set: negatives, positives, parts and\n"
+    "landmark crops. R-Net and O-Net also get what the networks before them let through (mining), so\n"
+    "those must be trained first.\n"
     "\n"
-    "STORE gets shard-NNNNN.safetensors, manifest.json (counts, IoU histograms, hashes, settings) and contact sheets\n"
-    "(negative.png, positive.png, part.png, landmark.png, augment.png). The same seed gives the same bytes, for any\n"
-    "number of threads, and of processes under mpirun. A stopped run goes on with --resume.\n"
+    "STORE gets shard-NNNNN.safetensors, manifest.json (counts, IoU histograms, hashes, settings) and\n"
+    "contact sheets (negative.png, positive.png, part.png, landmark.png, augment.png). The same seed\n"
+    "gives the same bytes, for any number of threads, and of processes under mpirun. A stopped run goes\n"
+    "on with --resume.\n"
     "\n"
-    "Example:\n"
+    "Examples:\n"
     "  qmtcnn prepare --data WIDER --net pnet --out samples/pnet\n"
-    "  qmtcnn prepare --data WIDER --net rnet --models models/mtcnn_fp32 --out samples/rnet\n";
+    "  qmtcnn prepare --data WIDER --net rnet --models models/mtcnn_fp32 --out samples/rnet";
 
 struct request {
     qmt_config config;
@@ -128,20 +131,15 @@ static int run(int argc, char **argv)
     const qmt_usage usage = {
         .synopsis = synopsis, .text = text, .options = options, .config = &request.config, .max_inputs = 0};
     qmt_config_default(&request.config);
-    switch (qmt_parse_options(argc, argv, &usage, &inputs)) {
-    case QMT_PARSED_HELP: return qmt_exit_done;
-    case QMT_PARSED_WRONG: return qmt_exit_usage;
-    case QMT_PARSED: break;
-    }
-    qmtcnn_status status = qmt_config_check(&request.config, &error);
-    if (status == QMTCNN_OK && !request.config.data.dir[0])
-        status = qmt_fail(&error, QMTCNN_ERROR_ARGUMENT, "no data set: give its folder by --data or data.dir");
-    if (status != QMTCNN_OK) {
-        qmt_command_failed(argv[0], status, &error);
+    qmt_parse_result parsed = qmt_parse_options(argc, argv, &usage, &inputs);
+    if (parsed != QMT_PARSED)
+        return qmt_parse_exit(parsed);
+    if (!request.config.data.dir[0]) {
+        fprintf(stderr, "qmtcnn prepare: option --data is missing\nTry 'qmtcnn prepare --help'.\n");
         return qmt_exit_usage;
     }
     qmt_stop_watch();
-    status = prepare(&request, &error);
+    qmtcnn_status status = prepare(&request, &error);
     return status == QMTCNN_OK ? qmt_exit_done : qmt_command_failed(argv[0], status, &error);
 }
 

@@ -158,7 +158,7 @@ static int run_train(int argc, char **argv)
         .synopsis = "qmtcnn train --model pnet|rnet|onet|all [OPTION]...",
         .text = "Trains a network on samples that `qmtcnn prepare` made: FP32 epochs, calibration, and QAT epochs.\n"
                 "Writes CHECKPOINTS/NET/{fp32,ptq,qat}.safetensors, checkpoints to resume from, and history.json.\n"
-                "Ctrl-C saves a checkpoint and stops; the same command with --resume goes on, to the same bytes.\n"
+                "Ctrl-C saves a checkpoint and stops; the same command with --resume goes on, to the same bytes.\n\n"
                 "Example:\n"
                 "  qmtcnn prepare --data widerface --net pnet --out samples/pnet\n"
                 "  qmtcnn train --model pnet --num-epochs 10\n"
@@ -171,7 +171,7 @@ static int run_train(int argc, char **argv)
     int inputs = 0;
     qmt_parse_result parsed = qmt_parse_options(argc, argv, &usage, &inputs);
     if (parsed != QMT_PARSED)
-        return parsed == QMT_PARSED_HELP ? qmt_exit_done : qmt_exit_usage;
+        return qmt_parse_exit(parsed);
     qmt_stop_watch();
     qmt_ranks *ranks = NULL;
     qmtcnn_error error = {0};

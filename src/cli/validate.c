@@ -8,30 +8,30 @@
 
 static const char synopsis[] = "qmtcnn validate --data DIR --fp32 DIR --int8 DIR [OPTION]...";
 static const char text[] =
-    "Compares INT8 models with FP32 ones: average precision with a 95 % interval for the difference, box by box, layer "
-    "by\n"
-    "layer (signal to quantization noise, cosine, saturation, dead channels, the worst first), speed and memory.\n"
-    "The exit status is 1 where INT8 keeps less of FP32's average precision than --min-retention.\n"
+    "Compares INT8 models with FP32 ones: average precision with a 95 % interval for the difference, box\n"
+    "by box, layer by layer (signal to quantization noise, cosine, saturation, dead channels, the worst\n"
+    "first), speed and memory. The exit status is 1 where INT8 keeps less of FP32's average precision\n"
+    "than --min-retention.\n"
     "\n"
-    "Example:\n"
+    "Examples:\n"
     "  qmtcnn validate --data WIDER --fp32 models/mtcnn_fp32 --int8 models/mtcnn_qat\n"
-    "  qmtcnn validate --data WIDER --fp32 models/mtcnn_fp32 --int8 models/mtcnn_qat --ptq models/mtcnn_ptq --stages\n"
-    "                  --format html --out validation.html";
+    "  qmtcnn validate --data WIDER --fp32 models/mtcnn_fp32 --int8 models/mtcnn_qat --stages\n"
+    "                  --ptq models/mtcnn_ptq --format html --out validation.html";
 
 enum { worst_examples = 6, best_examples = 6 };
 
-typedef struct request {
+struct request {
     qmt_config config;
     const char *split, *format, *out;
     qmt_compare_options compare;
-} request;
+};
 
 static bool is(const char *text_a, const char *text_b)
 {
     return text_a && strcmp(text_a, text_b) == 0;
 }
 
-static qmtcnn_status open_dataset(const request *request, qmt_dataset **dataset, qmtcnn_error *error)
+static qmtcnn_status open_dataset(const struct request *request, qmt_dataset **dataset, qmtcnn_error *error)
 {
     const qmt_data_config *data = &request->config.data;
     const char *lists[qmt_max_lists];
@@ -41,8 +41,8 @@ static qmtcnn_status open_dataset(const request *request, qmt_dataset **dataset,
     return qmt_dataset_open(data->dir, request->split, &options, dataset, error);
 }
 
-static qmtcnn_status print_page(const request *request, const qmt_dataset *dataset, const qmt_comparison *comparison,
-                                qmtcnn_error *error)
+static qmtcnn_status print_page(const struct request *request, const qmt_dataset *dataset,
+                                const qmt_comparison *comparison, qmtcnn_error *error)
 {
     qmt_examples examples = {0};
     char *configuration = qmt_config_text(&request->config), *html = NULL;
@@ -62,7 +62,7 @@ static qmtcnn_status print_page(const request *request, const qmt_dataset *datas
     return status;
 }
 
-static qmtcnn_status validate(request *request, bool *passes, qmtcnn_error *error)
+static qmtcnn_status validate(struct request *request, bool *passes, qmtcnn_error *error)
 {
     qmt_dataset *dataset = NULL;
     qmt_comparison *comparison = NULL;
@@ -90,7 +90,7 @@ static qmtcnn_status validate(request *request, bool *passes, qmtcnn_error *erro
 
 static int run(int argc, char **argv)
 {
-    request request = {.split = "val", .format = "text"};
+    struct request request = {.split = "val", .format = "text"};
     qmt_config *config = &request.config;
     qmtcnn_error error = {0};
     int inputs = 0;
@@ -159,13 +159,11 @@ static int run(int argc, char **argv)
          .help = "write the result there instead of standard output"},
         {0},
     };
-    const qmt_usage usage = {synopsis, text, options, config, 0, 0};
+    const qmt_usage usage = {.synopsis = synopsis, .text = text, .options = options, .config = config};
     qmt_config_default(config);
-    switch (qmt_parse_options(argc, argv, &usage, &inputs)) {
-    case QMT_PARSED: break;
-    case QMT_PARSED_HELP: return qmt_exit_done;
-    case QMT_PARSED_WRONG: return qmt_exit_usage;
-    }
+    qmt_parse_result parsed = qmt_parse_options(argc, argv, &usage, &inputs);
+    if (parsed != QMT_PARSED)
+        return qmt_parse_exit(parsed);
     if (!config->data.dir[0]) {
         fprintf(stderr, "qmtcnn validate: option --data is missing\nTry 'qmtcnn validate --help'.\n");
         return qmt_exit_usage;

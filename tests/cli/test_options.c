@@ -142,9 +142,9 @@ static void test_config(void **state)
     assert_int_equal(values.config.train[0].epochs, 5);
     assert_int_equal(values.config.train[0].batch, 128);
     snprintf(line, sizeof line, "test --out d --config=%s", bad_path);
-    assert_int_equal(parse(line, &values, true, argv, &inputs), QMT_PARSED_WRONG);
+    assert_int_equal(parse(line, &values, true, argv, &inputs), QMT_PARSED_FAILED);
     assert_non_null(strstr(printed_error, "b.yaml:1:9: unknown key 'train.epohcs'; did you mean 'train.epochs'?"));
-    assert_int_equal(parse("test --out d --config /no/such.yaml", &values, true, argv, &inputs), QMT_PARSED_WRONG);
+    assert_int_equal(parse("test --out d --config /no/such.yaml", &values, true, argv, &inputs), QMT_PARSED_FAILED);
     assert_non_null(strstr(printed_error, "/no/such.yaml"));
     qmt_free(path);
     qmt_free(bad_path);

@@ -68,6 +68,7 @@ static void test_jpeg_keeps_the_picture(void **state)
     assert_in_range(largest_difference(&image, &back), 0, 12);
     assert_ok(qmt_image_encode_jpeg(&image, 20, &small, &small_size, &error), &error);
     assert_true(small_size < size);
+    qmt_free(small);
     assert_int_equal(qmt_image_encode_jpeg(&image, 101, &small, &small_size, &error), QMTCNN_ERROR_ARGUMENT);
     assert_null(small);
     qmt_free(data);

@@ -1,6 +1,6 @@
-/* An independent training network for tests: double precision, [sample][C][H][W], plain loops, no folding tricks. Forward
- * only: gradients come from central differences. Fake quantization is differentiable here because of a stand-in with
- * the straight-through estimator's slope: quantized + mask * (x - x_at_the_base_point). */
+/* An independent training network for tests: double precision, [sample][C][H][W], plain loops, no folding tricks.
+ * Forward only: gradients come from central differences. Fake quantization is differentiable here because of a stand-in
+ * with the straight-through estimator's slope: quantized + mask * (x - x_at_the_base_point). */
 #ifndef QMT_TEST_REFERENCE_H
 #define QMT_TEST_REFERENCE_H
 
@@ -19,14 +19,15 @@ typedef struct ref_net {
     qmt_net_table table;
     int samples;
     bool batch_statistics;
-    double *values[qmt_net_max_layers][ref_arrays]; /* NULL where the layer has none */
+    double *values[qmt_net_max_layers][ref_arrays];   /* NULL where the layer has none */
     double variance_at_fold[qmt_net_max_layers][256]; /* running variance before the forward pass */
     /* Quantization: set by ref_take_quantized(). */
     bool quantized[qmt_net_max_layers];
     bool recording; /* the next forward pass keeps its x and folded weights as the base point */
     double *base_x[qmt_net_max_layers], *quantized_x[qmt_net_max_layers], *mask[qmt_net_max_layers];
     double *base_w[qmt_net_max_layers], *quantized_w[qmt_net_max_layers];
-    /* Which of a window won, from the pass: sums of whole numbers tie often, and at a tie central differences mean nothing. */
+    /* Which of a window won, from the pass: sums of whole numbers tie often, and at a tie central differences mean
+     * nothing. */
     uint8_t *winner[qmt_net_max_layers];
     double batch_mean[qmt_net_max_layers][256], batch_variance[qmt_net_max_layers][256];
 } ref_net;
@@ -64,7 +65,8 @@ static inline const qmt_parameter *find_parameter(qmt_net *net, const char *laye
 
 static inline const char *ref_array_name(int array)
 {
-    static const char *const names[ref_arrays] = {"weight", "bias", "bn.gamma", "bn.beta", "bn.mean", "bn.variance", "slope"};
+    static const char *const names[ref_arrays] = {"weight",  "bias",        "bn.gamma", "bn.beta",
+                                                  "bn.mean", "bn.variance", "slope"};
     return names[array];
 }
 
@@ -182,9 +184,13 @@ static inline void ref_convolve(ref_net *ref, int l, const double *x, double *y)
                 plane[i] = ref->values[l][ref_bias] ? ref->values[l][ref_bias][o] : 0;
             for (int c = 0; c < layer->in_channels; c++)
                 for (int t = 0; t < k * k; t++) {
-                    const double *from = x + (((size_t)s * (size_t)layer->in_channels + (size_t)c) * (size_t)in + (size_t)(t / k)) *
-                                                 (size_t)in + t % k;
-                    double weight = w[((size_t)o * (size_t)layer->in_channels + (size_t)c) * (size_t)(k * k) + (size_t)t];
+                    const double *from =
+                        x +
+                        (((size_t)s * (size_t)layer->in_channels + (size_t)c) * (size_t)in + (size_t)(t / k)) *
+                            (size_t)in +
+                        t % k;
+                    double weight =
+                        w[((size_t)o * (size_t)layer->in_channels + (size_t)c) * (size_t)(k * k) + (size_t)t];
                     for (int row = 0; row < out; row++)
                         for (int column = 0; column < out; column++)
                             plane[row * out + column] += weight * from[row * in + column];
@@ -246,8 +252,10 @@ static inline double *ref_pool(const ref_net *ref, int l, const double *y)
                                                        y[p * (size_t)(side * side) + (size_t)(i * side + j)]));
                 size_t to = p * (size_t)(out * out) + (size_t)(row * out + column);
                 if (ref->winner[l]) {
-                    int at = (row * stride + ref->winner[l][to] / kernel) * side + column * stride + ref->winner[l][to] % kernel;
-                    double won = ref_activate(ref, l, (int)(p % (size_t)layer->out_channels), y[p * (size_t)(side * side) + (size_t)at]);
+                    int at = (row * stride + ref->winner[l][to] / kernel) * side + column * stride +
+                             ref->winner[l][to] % kernel;
+                    double won = ref_activate(ref, l, (int)(p % (size_t)layer->out_channels),
+                                              y[p * (size_t)(side * side) + (size_t)at]);
                     assert_true(won >= best - 1e-5 * (1 + fabs(best)));
                     best = won;
                 }
@@ -265,7 +273,8 @@ static inline double *ref_forward(ref_net *ref, const double *input, const doubl
         const qmt_net_layer *layer = &ref->table.layers[l];
         if (ref->quantized[l])
             ref_quantize_input(ref, l, scales[l], x);
-        double *y = ref_alloc((size_t)ref->samples * (size_t)layer->out_channels * (size_t)(layer->conv_side * layer->conv_side));
+        double *y = ref_alloc((size_t)ref->samples * (size_t)layer->out_channels *
+                              (size_t)(layer->conv_side * layer->conv_side));
         ref_convolve(ref, l, x, y);
         ref_normalize(ref, l, y);
         free(x);
@@ -276,7 +285,8 @@ static inline double *ref_forward(ref_net *ref, const double *input, const doubl
     return x;
 }
 
-/* Random pixels as (p - 127.5) / 128, smooth enough that networks see structure, into the pass and as [sample][3][side][side]. */
+/* Random pixels as (p - 127.5) / 128, smooth enough that networks see structure, into the pass and as
+ * [sample][3][side][side]. */
 static inline double *fill_inputs(const qmt_net_table *table, qmt_pass *pass, int samples, uint64_t seed)
 {
     qmt_random random = qmt_random_stream(seed, 77, 0);
@@ -286,8 +296,10 @@ static inline double *fill_inputs(const qmt_net_table *table, qmt_pass *pass, in
         for (size_t c = 0; c < 3; c++) {
             double level = qmt_random_range(&random, 40, 200), wave = qmt_random_range(&random, 0.1f, 0.8f);
             for (size_t i = 0; i < area; i++) {
-                double pixel = level + 40 * sin(wave * (double)(i % (size_t)table->side) + wave * 2 * (double)(i / (size_t)table->side)) +
-                               qmt_random_range(&random, -40, 40);
+                double pixel =
+                    level +
+                    40 * sin(wave * (double)(i % (size_t)table->side) + wave * 2 * (double)(i / (size_t)table->side)) +
+                    qmt_random_range(&random, -40, 40);
                 pixel = rint(fmin(fmax(pixel, 0), 255));
                 input[(s * 3 + c) * area + i] = (pixel - 127.5) / 128;
                 qmt_pass_input(pass, (int)(s / 16))[(c * area + i) * 16 + s % 16] = (float)((pixel - 127.5) / 128);
@@ -359,7 +371,8 @@ static inline qmt_net_table small_table(qmt_activation activation, bool batch_no
     static const struct {
         const char *name;
         int channels, kernel, pool, stride;
-    } layers[] = {{"conv1", 7, 3, 3, 2}, {"conv2", 13, 2, 2, 2}, {"conv3", 5, 2, 0, 0}, {"conv4", 9, 1, 0, 0}, {"fc", 19, 2, 0, 0}, {"heads", 16, 1, 0, 0}};
+    } layers[] = {{"conv1", 7, 3, 3, 2}, {"conv2", 13, 2, 2, 2}, {"conv3", 5, 2, 0, 0},
+                  {"conv4", 9, 1, 0, 0}, {"fc", 19, 2, 0, 0},    {"heads", 16, 1, 0, 0}};
     qmt_net_table table = {0};
     table.id = QMT_PNET;
     table.side = 16;

@@ -7,7 +7,8 @@ static void test_tables(void **state)
     /* Multiply-adds counted by hand from the design's table. */
     const double forward[] = {10.0 * 100 * 27 + 16 * 9 * 90 + 32 * 144 + 16 * 32,
                               28.0 * 484 * 27 + 48.0 * 81 * 252 + 64.0 * 9 * 192 + 128 * 576 + 16 * 128,
-                              32.0 * 2116 * 27 + 64.0 * 441 * 288 + 64.0 * 64 * 576 + 128.0 * 9 * 256 + 256 * 1152 + 16 * 256};
+                              32.0 * 2116 * 27 + 64.0 * 441 * 288 + 64.0 * 64 * 576 + 128.0 * 9 * 256 + 256 * 1152 +
+                                  16 * 256};
     const double first[] = {27000, 28.0 * 484 * 27, 32.0 * 2116 * 27};
     for (int id = 0; id < qmt_net_count; id++) {
         qmt_net_table table = qmt_net_table_for((qmt_net_id)id, QMT_ACTIVATION_RELU, true), back;
@@ -21,11 +22,21 @@ static void test_tables(void **state)
         assert_string_equal(text, again);
         assert_int_equal(back.layers[back.layer_count - 1].in_side, 1);
     }
-    const char *const bad[] = {"", "0", "3 12; heads 16 12 0 0 0 0", "0 12; heads 16 11 0 0 0 0", "0 12; heads 15 12 0 0 0 0",
-                               "0 12; a 99999 3 1 1 0 0; heads 16 10 0 0 0 0", "0 12; a 4 3 1 7 0 0; heads 16 10 0 0 0 0",
-                               "0 12; a 4 3 1 1 2 3; heads 16 5 0 0 0 0", "0 12; a 4 3 1 1 11 1; heads 16 1 0 0 0 0",
-                               "0 12; heads 16 12 0 0 0 0 9", "0 12; heads 16 12 1 0 0 0", "0 -12; heads 16 12 0 0 0 0",
-                               "0 12; a 1 1 0 0 0 0; b 1 1 0 0 0 0; c 1 1 0 0 0 0; d 1 1 0 0 0 0; e 1 1 0 0 0 0; f 1 1 0 0 0 0; g 1 1 0 0 0 0; h 1 1 0 0 0 0; heads 16 12 0 0 0 0"};
+    const char too_many[] = "0 12; a 1 1 0 0 0 0; b 1 1 0 0 0 0; c 1 1 0 0 0 0; d 1 1 0 0 0 0; e 1 1 0 0 0 0;"
+                            " f 1 1 0 0 0 0; g 1 1 0 0 0 0; h 1 1 0 0 0 0; heads 16 12 0 0 0 0";
+    const char *const bad[] = {"",
+                               "0",
+                               "3 12; heads 16 12 0 0 0 0",
+                               "0 12; heads 16 11 0 0 0 0",
+                               "0 12; heads 15 12 0 0 0 0",
+                               "0 12; a 99999 3 1 1 0 0; heads 16 10 0 0 0 0",
+                               "0 12; a 4 3 1 7 0 0; heads 16 10 0 0 0 0",
+                               "0 12; a 4 3 1 1 2 3; heads 16 5 0 0 0 0",
+                               "0 12; a 4 3 1 1 11 1; heads 16 1 0 0 0 0",
+                               "0 12; heads 16 12 0 0 0 0 9",
+                               "0 12; heads 16 12 1 0 0 0",
+                               "0 -12; heads 16 12 0 0 0 0",
+                               too_many};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         qmt_net_table table;
         assert_int_equal(qmt_net_table_parse(bad[i], &table, NULL), QMTCNN_ERROR_FORMAT);
@@ -52,8 +63,10 @@ static void test_initialization(void **state)
         assert_true(fabs(got / wanted - 1) < 6 / sqrt((double)w->count));
         assert_true(fabs(sum / (double)w->count) < 5 * sqrt(wanted / (double)w->count));
         assert_true(w->decay && w->gradient);
-        assert_memory_equal(w->value, find_parameter(same, table.layers[i].name, "weight")->value, w->count * sizeof(float));
-        assert_memory_not_equal(w->value, find_parameter(other, table.layers[i].name, "weight")->value, w->count * sizeof(float));
+        assert_memory_equal(w->value, find_parameter(same, table.layers[i].name, "weight")->value,
+                            w->count * sizeof(float));
+        assert_memory_not_equal(w->value, find_parameter(other, table.layers[i].name, "weight")->value,
+                                w->count * sizeof(float));
     }
     assert_null(find_parameter(net, "conv1", "bn.mean")->gradient);
     assert_false(find_parameter(net, "conv1", "bn.gamma")->decay);
@@ -240,7 +253,8 @@ static void test_foreign_checkpoint(void **unused)
     (void)unused;
     char *folder = test_make_folder(), path[600];
     snprintf(path, sizeof path, "%s/net.safetensors", folder);
-    qmt_net_table relu = qmt_net_table_for(QMT_PNET, QMT_ACTIVATION_RELU, true), prelu = qmt_net_table_for(QMT_PNET, QMT_ACTIVATION_PRELU, true);
+    qmt_net_table relu = qmt_net_table_for(QMT_PNET, QMT_ACTIVATION_RELU, true),
+                  prelu = qmt_net_table_for(QMT_PNET, QMT_ACTIVATION_PRELU, true);
     qmt_net *net = NULL, *other = NULL;
     qmt_tensors_file *file = NULL;
     qmtcnn_error error;

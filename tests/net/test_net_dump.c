@@ -1,5 +1,6 @@
 /* Writes one training step of each network, with all that another program needs to repeat it: scripts/check_pytorch.py
- * compares. `test_net_dump FOLDER` writes into FOLDER; without one, into a folder of its own that is then checked and removed. */
+ * compares. `test_net_dump FOLDER` writes into FOLDER; without one, into a folder of its own that is then checked and
+ * removed. */
 #include "net/reference.h"
 
 static const char *wanted_folder;
@@ -52,7 +53,8 @@ static void add_parameters(dump *d, qmt_net *net, const char *prefix, bool gradi
 }
 
 /* A group's [C][H][W][16] of all samples as [sample][C][H][W]. */
-static void add_map(dump *d, const char *prefix, const char *name, int samples, int channels, int side, const float *values, const uint8_t *bytes)
+static void add_map(dump *d, const char *prefix, const char *name, int samples, int channels, int side,
+                    const float *values, const uint8_t *bytes)
 {
     size_t plane = (size_t)channels * (size_t)side * (size_t)side, n = (size_t)samples;
     float *turned = malloc(n * plane * sizeof *turned);
@@ -105,7 +107,8 @@ static void run_step(dump *d, qmt_net *net, int samples, const qmt_net_state *st
     qmt_pass_free(pass);
 }
 
-static void write_step(const char *folder, qmt_net_id id, const char *what, qmt_activation activation, qmt_net_state state)
+static void write_step(const char *folder, qmt_net_id id, const char *what, qmt_activation activation,
+                       qmt_net_state state)
 {
     dump d = {0};
     qmt_net *net = NULL;
@@ -149,7 +152,8 @@ static void test_dump(void **unused)
     const void *data;
     snprintf(path, sizeof path, "%s/pnet-qat.safetensors", folder);
     assert_ok(qmt_tensors_open(path, &file, &error), &error);
-    assert_ok(qmt_tensors_get(file, "gradient.conv2.weight", QMT_F32, 4, (size_t[]){16, 10, 3, 3}, &data, &error), &error);
+    assert_ok(qmt_tensors_get(file, "gradient.conv2.weight", QMT_F32, 4, (size_t[]){16, 10, 3, 3}, &data, &error),
+              &error);
     assert_null(qmt_tensors_find(file, "gradient.conv1.bn.mean"));
     qmt_tensors_close(file);
     test_remove_folder(own);

@@ -219,10 +219,16 @@ static void test_onet(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_relu_batch_norm), cmocka_unit_test(test_prelu_batch_norm),
-        cmocka_unit_test(test_frozen_batch_norm), cmocka_unit_test(test_no_batch_norm), cmocka_unit_test(test_qat),
-        cmocka_unit_test(test_qat_frozen), cmocka_unit_test(test_qat_clipping), cmocka_unit_test(test_pnet),
-        cmocka_unit_test(test_rnet), cmocka_unit_test(test_onet),
+        cmocka_unit_test(test_relu_batch_norm),
+        cmocka_unit_test(test_prelu_batch_norm),
+        cmocka_unit_test(test_frozen_batch_norm),
+        cmocka_unit_test(test_no_batch_norm),
+        cmocka_unit_test(test_qat),
+        cmocka_unit_test(test_qat_frozen),
+        cmocka_unit_test(test_qat_clipping),
+        cmocka_unit_test(test_pnet),
+        cmocka_unit_test(test_rnet),
+        cmocka_unit_test(test_onet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -226,9 +226,10 @@ static void test_calibration(void **unused)
     end(&f);
 }
 
-/* A layer as model.h defines it, on one sample's int8 (or real) input [C][H][W], into the next layer's int8 or reals. */
-static void run_layer(const qmt_layer *layer, bool round_bias, int side, const double *in, double next_scale, double *out,
-                      int *out_side)
+/* A layer as model.h defines it, on one sample's int8 (or real) input [C][H][W], into the next layer's int8 or reals.
+ */
+static void run_layer(const qmt_layer *layer, bool round_bias, int side, const double *in, double next_scale,
+                      double *out, int *out_side)
 {
     int k = layer->kernel_height, conv = side - k + 1, pool = layer->pool_kernel ? layer->pool_kernel : 1;
     int stride = layer->pool_kernel ? layer->pool_stride : 1, pooled = (conv - pool + stride - 1) / stride + 1;
@@ -308,7 +309,8 @@ static void check_export(qmt_net_id id, const char *keep, bool per_channel)
         int apart = 0, samples = id == QMT_ONET ? 4 : 16;
         for (int s = 0; s < samples; s++) {
             double heads[16];
-            run_model(model, round_bias == 1, table.side, input + (size_t)s * 3 * (size_t)(table.side * table.side), heads);
+            run_model(model, round_bias == 1, table.side, input + (size_t)s * 3 * (size_t)(table.side * table.side),
+                      heads);
             for (int c = 0; c < 16; c++) {
                 double off = fabs(heads[c] - output(&f, s, c));
                 most = fmax(most, fabs(heads[c]));
@@ -317,7 +319,8 @@ static void check_export(qmt_net_id id, const char *keep, bool per_channel)
             }
         }
         if (!(worst <= 0.05 * most && (round_bias || apart * 2 <= samples * 16)))
-            fail_msg("%s: %d of %d outputs differ, by up to %g of %g", qmt_net_name(id), apart, samples * 16, worst, most);
+            fail_msg("%s: %d of %d outputs differ, by up to %g of %g", qmt_net_name(id), apart, samples * 16, worst,
+                     most);
         print_message("%s, bias %s: %d of %d outputs differ, by up to %.2g of %.3g\n", qmt_net_name(id),
                       round_bias ? "rounded" : "as it is", apart, samples * 16, worst, most);
     }
@@ -365,7 +368,9 @@ static void check_runtime(qmt_net_id id, bool fp32)
     assert_ok(qmt_network_create(model, QMTCNN_PRECISION_AUTO, NULL, &network, &error), &error);
     assert_true(qmt_network_is_int8(network) == !fp32);
     assert_ok(qmt_workspace_create(&workspace, &error), &error);
-    assert_ok(qmt_network_run(network, workspace, pixels, table.side * 3, 16, table.side, table.side, &outputs, NULL, NULL, &error), &error);
+    assert_ok(qmt_network_run(network, workspace, pixels, table.side * 3, 16, table.side, table.side, &outputs, NULL,
+                              NULL, &error),
+              &error);
     double most = 0, worst = 0;
     for (int s = 0; s < 16; s++) {
         most = fmax(most, fabs(logit[s]));
@@ -474,10 +479,14 @@ static void test_kernel_tables_agree(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_running_statistics), cmocka_unit_test(test_statistics_far_from_zero),
-        cmocka_unit_test(test_weights),            cmocka_unit_test(test_dead_channels),
-        cmocka_unit_test(test_calibration),        cmocka_unit_test(test_export),
-        cmocka_unit_test(test_runtime),            cmocka_unit_test(test_from_model),
+        cmocka_unit_test(test_running_statistics),
+        cmocka_unit_test(test_statistics_far_from_zero),
+        cmocka_unit_test(test_weights),
+        cmocka_unit_test(test_dead_channels),
+        cmocka_unit_test(test_calibration),
+        cmocka_unit_test(test_export),
+        cmocka_unit_test(test_runtime),
+        cmocka_unit_test(test_from_model),
         cmocka_unit_test(test_kernel_tables_agree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

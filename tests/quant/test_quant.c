@@ -23,7 +23,8 @@ static void test_ties_go_to_even(void **state)
 static void test_clipping(void **state)
 {
     (void)state;
-    /* The mask is that of the rounded value: 127.4 steps round into the range, 127.5 steps round (to even) out of it. */
+    /* The mask is that of the rounded value: 127.4 steps round into the range, 127.5 steps round (to even) out of it.
+     */
     const float x[] = {127, 127.4f, 127.5f, 128, 1e9f, INFINITY, -127, -127.4f, -127.5f, -128, -1e9f, -INFINITY};
     const uint8_t mask[] = {1, 1, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0};
     float y[12];
@@ -35,7 +36,8 @@ static void test_clipping(void **state)
     }
 }
 
-/* Against the runtime's quantizer and rint() of a true division, for all lengths around the loop's steps, in place and not. */
+/* Against the runtime's quantizer and rint() of a true division, for all lengths around the loop's steps, in place and
+ * not. */
 static void test_equals_division(void **state)
 {
     (void)state;
@@ -126,7 +128,8 @@ static void test_percentile_by_hand(void **state)
     float three = 3;
     observe(&observer, &three, 1);
     assert_true(observer.histogram_limit == 4);
-    assert_int_equal(observer.histogram[0], 1); /* 1/1024; 2/1024 is the lower edge of the second of 2048 bins of 4/2048 */
+    assert_int_equal(observer.histogram[0],
+                     1); /* 1/1024; 2/1024 is the lower edge of the second of 2048 bins of 4/2048 */
     assert_int_equal(observer.histogram[1], 2);
     assert_int_equal(observer.histogram[1536], 1);
     assert_true(qmt_observer_range(&observer, QMT_OBSERVE_HISTOGRAM, 100) == 3);

@@ -229,13 +229,25 @@ static char *quantize_input(struct builder *builder, char *tensor, float scale)
 
 /* ---- Layers -------------------------------------------------------------------------------------- */
 
+/* The bias that our INT8 kernels add, as FP32: whole steps of the accumulator. Other runtimes keep biases in FP32; with this one
+ * their sums are ours, and a value can differ only where FP32 rounds across a tie. */
+static const float *whole_bias(struct builder *builder, const qmt_layer *layer)
+{
+    float *bias = take(builder, (size_t)layer->out_channels * sizeof *bias);
+    for (int c = 0; bias && c < layer->out_channels; c++)
+        bias[c] = (float)layer->bias_int32[c] * (layer->input_scale * layer->weight_scale[c]);
+    return bias;
+}
+
 static char *add_convolution(struct builder *builder, const qmt_layer *layer, char *input, char *output)
 {
+    bool int8 = layer->weight_int8 && !builder->options->fp32;
     size_t outputs = (size_t)layer->out_channels;
     int64_t dims[4] = {layer->out_channels, layer->in_channels, layer->kernel_height, layer->kernel_width};
     char *weight = add_tensor(builder, text(builder, "%s_weight", layer->name), QMT_ONNX_FLOAT, dims, 4, layer->weight);
-    char *bias = add_tensor(builder, text(builder, "%s_bias", layer->name), QMT_ONNX_FLOAT, dims, 1, layer->bias);
-    if (layer->weight_int8 && !builder->options->fp32) {
+    char *bias = add_tensor(builder, text(builder, "%s_bias", layer->name), QMT_ONNX_FLOAT, dims, 1,
+                            int8 ? whole_bias(builder, layer) : layer->bias);
+    if (int8) {
         input = quantize_input(builder, input, layer->input_scale);
         weight = add_quantizer(builder, weight, weight, layer->weight_scale, outputs);
     }

@@ -150,7 +150,7 @@ qmtcnn_status qmt_dataset_open(const char *folder, const char *split, const qmt_
         return qmt_fail(error, QMTCNN_ERROR_ARGUMENT, "a data set needs a folder, a split, and no negative limits");
     if (!qmt_folder_exists(folder))
         return qmt_fail(error, QMTCNN_ERROR_IO, "%s: no such folder; give the folder of a data set", folder);
-    qmt_dataset *d;
+    qmt_dataset *d = NULL;
     qmtcnn_status status = create(folder, split, options->min_face, &d, error);
     if (status != QMTCNN_OK)
         return status;

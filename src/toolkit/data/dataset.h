@@ -39,7 +39,7 @@ typedef struct qmt_dataset {
 } qmt_dataset;
 
 typedef struct qmt_dataset_options {
-    int limit;    /* 0: all */
+    int limit;    /* the first so many pictures of the annotation, and as many more of each list; 0: all */
     int min_face; /* smaller ones are ignored */
     const char *const *landmark_lists;
     int landmark_list_count;

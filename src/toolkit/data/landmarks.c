@@ -59,6 +59,15 @@ static qmt_box box_of_edges(const double *n)
     return (qmt_box){(float)n[0], (float)n[2], (float)n[1], (float)n[3]};
 }
 
+static size_t points_inside(qmt_box box, const qmt_landmark_row *row)
+{
+    size_t count = 0;
+    for (int i = 0; i < 5; i++)
+        count += row->points[i][0] >= box.x1 && row->points[i][0] <= box.x2 && row->points[i][1] >= box.y1 &&
+                 row->points[i][1] <= box.y2;
+    return count;
+}
+
 /* Rows of a name and 14 numbers. Whether the first four are x y w h or x1 x2 y1 y2 is what lets more rows' points lie
  * in their boxes. */
 static qmtcnn_status read_boxed(qmt_landmark_list *list, qmt_lines *lines, qmtcnn_error *error)
@@ -77,8 +86,8 @@ static qmtcnn_status read_boxed(qmt_landmark_list *list, qmt_lines *lines, qmtcn
         set_points(row, numbers + 4);
         row->box = box_of_size(numbers);
         row->other_box = box_of_edges(numbers);
-        fit_size += qmt_landmarks_fit(row->box, (const float(*)[2])row->points);
-        fit_edges += qmt_landmarks_fit(row->other_box, (const float(*)[2])row->points);
+        fit_size += points_inside(row->box, row);
+        fit_edges += points_inside(row->other_box, row);
     }
     for (size_t i = 0; fit_edges > fit_size && i < list->count; i++)
         list->rows[i].box = list->rows[i].other_box;

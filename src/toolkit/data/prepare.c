@@ -232,6 +232,7 @@ qmtcnn_status qmt_prepare(const qmt_dataset *dataset, const qmt_config *config, 
         status = run_job(&job, error);
     qmt_miner_close(job.miner);
     qmt_pool_free(job.pool);
+    qmt_free(job.data_set);
     qmt_free(job.config_text);
     qmt_free(job.parts);
     return status;

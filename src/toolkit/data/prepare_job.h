@@ -35,6 +35,7 @@ typedef struct qmt_prepare_job {
     qmt_miner *miner; /* NULL: no mining */
     uint64_t model_hashes[qmt_net_count];
     char *config_text; /* the settings that decide the samples */
+    char *data_set;    /* name of its folder */
     uint64_t annotations_hash;
     char key[qmt_key_size];
     char *parts; /* folder */
@@ -42,7 +43,7 @@ typedef struct qmt_prepare_job {
     uint64_t faces; /* that make samples, going by the labels alone */
 } qmt_prepare_job;
 
-/* prepare_key.c: fills config_text, annotations_hash, key and faces; model_hashes are known. */
+/* prepare_key.c: fills config_text, data_set, annotations_hash, key and faces; model_hashes are known. */
 qmtcnn_status qmt_prepare_find_key(qmt_prepare_job *job, qmtcnn_error *error);
 
 /* prepare_part.c. Samples of one picture into worker->cropper's sink. *unreadable: the picture can't be read (message

@@ -7,21 +7,22 @@
 /* To be raised when the recipe changes: parts of an older program are then not mixed with new ones. */
 enum { recipe_version = 1 };
 
-/* The last name in a path. */
-static const char *base_name(const char *path)
+static bool is_separator(char c)
 {
-    const char *name = path;
-    for (const char *c = path; *c; c++) {
-        if ((*c == '/' || *c == '\\') && c[1])
-            name = c + 1;
-    }
-    return name;
+    return c == '/' || c == '\\';
 }
 
+/* Leaves the last name of a path: "data" of "/pictures/data/". */
 static void keep_base_name(char *path)
 {
-    const char *name = base_name(path);
-    memmove(path, name, strlen(name) + 1);
+    size_t end = strlen(path);
+    while (end > 0 && is_separator(path[end - 1]))
+        end--;
+    size_t start = end;
+    while (start > 0 && !is_separator(path[start - 1]))
+        start--;
+    memmove(path, path + start, end - start);
+    path[end - start] = 0;
 }
 
 /* The sections `data`, `prepare` and `detect` of a configuration's text. Their names start in the first column. */
@@ -107,6 +108,10 @@ static uint64_t count_faces(const qmt_prepare_job *job)
 qmtcnn_status qmt_prepare_find_key(qmt_prepare_job *job, qmtcnn_error *error)
 {
     job->config_text = settings_text(job);
+    job->data_set = qmt_copy_string(job->dataset->folder);
+    if (!job->data_set)
+        return qmt_fail_memory(error, strlen(job->dataset->folder), "a path");
+    keep_base_name(job->data_set);
     job->annotations_hash = hash_annotations(job->dataset);
     job->faces = count_faces(job);
     char *text = NULL;

@@ -272,23 +272,13 @@ static qmtcnn_status merge_pieces(struct merging *merging, qmtcnn_error *error)
 
 /* ---- The manifest ---- */
 
-static const char *last_name(const char *path)
-{
-    const char *name = path;
-    for (const char *c = path; *c; c++) {
-        if (*c == '/' && c[1])
-            name = c + 1;
-    }
-    return name;
-}
-
 static void set_facts(struct merging *merging)
 {
     const qmt_prepare_job *job = merging->job;
     qmt_manifest_facts *facts = &merging->facts;
     facts->seed = job->options->seed;
     facts->config = job->config_text;
-    facts->data_set = last_name(job->dataset->folder);
+    facts->data_set = job->data_set;
     facts->split = job->dataset->split;
     facts->annotations_hash = job->annotations_hash;
     facts->pictures = job->dataset->picture_count;

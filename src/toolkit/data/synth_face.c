@@ -47,7 +47,7 @@ static bool hit_ear(const qmt_synth_face *face, float x, float y, qmt_hit *hit)
 {
     bool found = false;
     for (int side = -1; side <= 1; side += 2) {
-        qmt_hit ear;
+        qmt_hit ear = {.depth = 0};
         qmt_vec center = {0.745f * (float)side, -0.06f, -0.1f};
         if (qmt_face_hit_ellipsoid(face, x, y, center, (qmt_vec){0.1f, 0.24f, 0.15f}, &ear) &&
             (!found || ear.depth > hit->depth)) {
@@ -80,7 +80,7 @@ static bool may_be_under_hair(qmt_vec point)
 static sample look(const qmt_synth_face *face, float x, float y, float pixel)
 {
     sample s = {.kind = KIND_NOTHING};
-    qmt_hit skin = {.point = {0, 0, 0}}, ear, cap;
+    qmt_hit skin = {.depth = 0}, ear = {.depth = 0}, cap;
     float depth = -1e9f;
     bool under = true;
     if (qmt_face_hit(face, x, y, 0, &skin)) {

@@ -169,7 +169,7 @@ static qmtcnn_status cut(struct state *state, const qmt_image *image, double x, 
 static qmtcnn_status feed_level(struct state *state, const qmt_image *image, const qmtcnn_options *options, int number,
                                 size_t *inputs, qmtcnn_error *error)
 {
-    double scales[64];
+    double scales[qmt_max_levels];
     int levels = qmt_pyramid_scales(image->width, image->height, options, scales);
     if (levels <= 0)
         return QMTCNN_OK;

@@ -49,7 +49,8 @@ static void unconvolve_group(void *state, int group, int worker)
         qmt_norm_gradient norm = {qmt_row(layer, qmt_row_gain), qmt_row(layer, qmt_row_slope),
                                   qmt_row(layer, qmt_row_center), qmt_row(layer, qmt_row_offset)};
         float *y = layer->y + g * layer->conv_size;
-        pass->kernels->spread_gradient(&layer->finish, &norm, dy, layer->place ? layer->place + g * layer->out_size : NULL, y);
+        pass->kernels->spread_gradient(&layer->finish, &norm, dy,
+                                       layer->place ? layer->place + g * layer->out_size : NULL, y);
         dy = y;
     }
     float *x = qmt_layer_input(pass, task->layer, group);
@@ -96,8 +97,8 @@ static void set_norm_gradient(qmt_net *net, qmt_layer_pass *layer, int index, do
     }
 }
 
-/* Folded quantization computes y = convolution(x, fake(w s)) / s with s = gamma / deviation, and the estimator takes fake
- * for the identity: gamma also learns through s, by sum of dw * (w - fake(w s) / s) / gamma. */
+/* Folded quantization computes y = convolution(x, fake(w s)) / s with s = gamma / deviation, and the estimator takes
+ * fake for the identity: gamma also learns through s, by sum of dw * (w - fake(w s) / s) / gamma. */
 static void add_fold_gradient(qmt_net *net, const qmt_layer_pass *layer, int index)
 {
     qmt_layer_values *values = &net->layers[index];
@@ -152,11 +153,12 @@ static qmtcnn_status back_through(backward_task *task, const qmt_net_state *stat
     return status;
 }
 
-qmtcnn_status qmt_net_backward(qmt_net *net, qmt_pass *pass, int groups, const qmt_net_state *state, qmtcnn_error *error)
+qmtcnn_status qmt_net_backward(qmt_net *net, qmt_pass *pass, int groups, const qmt_net_state *state,
+                               qmtcnn_error *error)
 {
     if (!pass->can_go_back || groups != pass->last_groups)
-        return qmt_fail(error, QMTCNN_ERROR_ARGUMENT, "a backward pass of %d groups needs a training forward pass of as many before it",
-                        groups);
+        return qmt_fail(error, QMTCNN_ERROR_ARGUMENT,
+                        "a backward pass of %d groups needs a training forward pass of as many before it", groups);
     pass->can_go_back = false;
     size_t stride = 0;
     for (int i = 0; i < net->table.layer_count; i++)

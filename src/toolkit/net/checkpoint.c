@@ -12,8 +12,8 @@ typedef struct transfer {
     const qmt_tensors_file *file;
 } transfer;
 
-static qmtcnn_status move(const transfer *t, const char *name, qmt_dtype type, int dims, const size_t *shape, size_t count,
-                          void *values, qmtcnn_error *error)
+static qmtcnn_status move(const transfer *t, const char *name, qmt_dtype type, int dims, const size_t *shape,
+                          size_t count, void *values, qmtcnn_error *error)
 {
     if (t->writer)
         return qmt_tensors_add(t->writer, name, type, dims, shape, values, error);
@@ -24,8 +24,8 @@ static qmtcnn_status move(const transfer *t, const char *name, qmt_dtype type, i
     return status;
 }
 
-static qmtcnn_status move_floats(const transfer *t, const char *name, int dims, const size_t *shape, size_t count, float *values,
-                                 qmtcnn_error *error)
+static qmtcnn_status move_floats(const transfer *t, const char *name, int dims, const size_t *shape, size_t count,
+                                 float *values, qmtcnn_error *error)
 {
     qmtcnn_status status = move(t, name, QMT_F32, dims, shape, count, values, error);
     for (size_t i = 0; i < count && status == QMTCNN_OK; i++)
@@ -102,8 +102,10 @@ qmtcnn_status qmt_net_load(qmt_net *net, const qmt_tensors_file *file, qmtcnn_er
     qmt_net_table table;
     qmtcnn_status status = qmt_net_table_load(file, &table, error);
     if (status == QMTCNN_OK && !same_table(&table, &net->table))
-        status = qmt_fail(error, QMTCNN_ERROR_FORMAT, "the checkpoint is of a %s with other layers than this %s: check train.activation and train.batch_norm",
-                          qmt_net_name(table.id), qmt_net_name(net->table.id));
+        status = qmt_fail(
+            error, QMTCNN_ERROR_FORMAT,
+            "the checkpoint is of a %s with other layers than this %s: check train.activation and train.batch_norm",
+            qmt_net_name(table.id), qmt_net_name(net->table.id));
     if (status != QMTCNN_OK)
         return status;
     /* Read into a second network first: a bad file must not leave this one half changed. */

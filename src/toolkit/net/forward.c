@@ -49,7 +49,8 @@ static void start_group(void *state, int group, int worker)
 }
 
 /* Sums over all groups of all ranks, in the tree's order; the first group's place takes the result. */
-static qmtcnn_status sum_statistics(qmt_pass *pass, qmt_layer_pass *layer, int groups, bool all_ranks, qmtcnn_error *error)
+static qmtcnn_status sum_statistics(qmt_pass *pass, qmt_layer_pass *layer, int groups, bool all_ranks,
+                                    qmtcnn_error *error)
 {
     size_t channels = (size_t)layer->conv.out_channels;
     qmt_sum_doubles(layer->sums, 3 * channels, 2 * channels, groups);
@@ -118,12 +119,14 @@ static qmtcnn_status check_forward(const qmt_net *net, const qmt_pass *pass, int
                                    qmtcnn_error *error)
 {
     if (groups < 1 || groups > pass->groups)
-        return qmt_fail(error, QMTCNN_ERROR_ARGUMENT, "%d groups: this pass has room for 1 to %d", groups, pass->groups);
+        return qmt_fail(error, QMTCNN_ERROR_ARGUMENT, "%d groups: this pass has room for 1 to %d", groups,
+                        pass->groups);
     int unknown = qmt_layer_without_range(net, pass);
     if (unknown >= 0 && !qmt_observes(pass, unknown, state))
-        return qmt_fail(error, QMTCNN_ERROR_ARGUMENT,
-                        "%s: the range of layer %s's input is not known yet: calibrate, or train with observers on, first",
-                        qmt_net_name(net->table.id), net->table.layers[unknown].name);
+        return qmt_fail(
+            error, QMTCNN_ERROR_ARGUMENT,
+            "%s: the range of layer %s's input is not known yet: calibrate, or train with observers on, first",
+            qmt_net_name(net->table.id), net->table.layers[unknown].name);
     return QMTCNN_OK;
 }
 

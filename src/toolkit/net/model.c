@@ -49,7 +49,8 @@ static qmtcnn_status export_layer(const export_plan *plan, int index, const char
         return QMTCNN_OK;
     float range = net->layers[index].input_range;
     if (index > 0 && !(range > 0))
-        return qmt_fail(error, QMTCNN_ERROR_ARGUMENT, "%s: the range of layer %s's input is not known: calibrate or train with quantization first",
+        return qmt_fail(error, QMTCNN_ERROR_ARGUMENT,
+                        "%s: the range of layer %s's input is not known: calibrate or train with quantization first",
                         qmt_net_name(net->table.id), layer->name);
     return qmt_layer_quantize(to, index == 0 ? qmt_input_scale() : qmt_scale_for(range), weight_scale + first, error);
 }
@@ -58,7 +59,8 @@ static qmtcnn_status export_layer(const export_plan *plan, int index, const char
 static qmtcnn_status layer_weight_scales(const export_plan *plan, int index, float *scales, qmtcnn_error *error)
 {
     const qmt_net_layer *layer = &plan->net->table.layers[index];
-    size_t count = (size_t)layer->out_channels * (size_t)layer->in_channels * (size_t)layer->kernel * (size_t)layer->kernel;
+    size_t count =
+        (size_t)layer->out_channels * (size_t)layer->in_channels * (size_t)layer->kernel * (size_t)layer->kernel;
     float *folded = qmt_alloc(count, sizeof *folded);
     if (!folded)
         return qmt_fail_memory(error, count * sizeof *folded, "folded weights");
@@ -81,7 +83,8 @@ static qmtcnn_status export_layers(const export_plan *plan, qmt_model *model, qm
         if (status == QMTCNN_OK && i + 1 < table->layer_count)
             status = export_layer(plan, i, layer->name, 0, layer->out_channels, scales, &model->layers[i], error);
         for (int h = 0; h < qmt_head_count && i + 1 == table->layer_count && status == QMTCNN_OK; h++)
-            status = export_layer(plan, i, heads[h].name, heads[h].first, heads[h].channels, scales, &model->heads[h], error);
+            status = export_layer(plan, i, heads[h].name, heads[h].first, heads[h].channels, scales, &model->heads[h],
+                                  error);
     }
     return status;
 }
@@ -105,22 +108,27 @@ qmtcnn_status qmt_net_to_model(const qmt_net *net, bool fp32, const qmt_quantize
     return QMTCNN_OK;
 }
 
-static qmtcnn_status check_shape(const qmt_net_layer *layer, const qmt_layer *from, int channels, const char *net, qmtcnn_error *error)
+static qmtcnn_status check_shape(const qmt_net_layer *layer, const qmt_layer *from, int channels, const char *net,
+                                 qmtcnn_error *error)
 {
-    if (from->in_channels == layer->in_channels && from->out_channels == channels && from->kernel_height == layer->kernel &&
-        from->kernel_width == layer->kernel && from->activation == layer->activation &&
-        from->pool_kernel == layer->pool_kernel && (from->pool_kernel == 0 || from->pool_stride == layer->pool_stride) &&
-        from->weight && from->bias && (layer->activation != QMT_ACTIVATION_PRELU || from->slope))
+    if (from->in_channels == layer->in_channels && from->out_channels == channels &&
+        from->kernel_height == layer->kernel && from->kernel_width == layer->kernel &&
+        from->activation == layer->activation && from->pool_kernel == layer->pool_kernel &&
+        (from->pool_kernel == 0 || from->pool_stride == layer->pool_stride) && from->weight && from->bias &&
+        (layer->activation != QMT_ACTIVATION_PRELU || from->slope))
         return QMTCNN_OK;
     return qmt_fail(error, QMTCNN_ERROR_ARGUMENT,
-                    "%s: layer %s of the model (%d to %d channels, kernel %d x %d, pool %d) is not like the network's %s (%d to %d, kernel %d, pool %d): "
+                    "%s: layer %s of the model (%d to %d channels, kernel %d x %d, pool %d) is not like the network's "
+                    "%s (%d to %d, kernel %d, pool %d): "
                     "set train.activation and the like to what the model has",
-                    net, from->name ? from->name : "?", from->in_channels, from->out_channels, from->kernel_height, from->kernel_width,
-                    from->pool_kernel, layer->name, layer->in_channels, channels, layer->kernel, layer->pool_kernel);
+                    net, from->name ? from->name : "?", from->in_channels, from->out_channels, from->kernel_height,
+                    from->kernel_width, from->pool_kernel, layer->name, layer->in_channels, channels, layer->kernel,
+                    layer->pool_kernel);
 }
 
 /* Folded weights; normalization such that scale and shift are 1 and the bias. */
-static void take_layer(const qmt_net_layer *layer, qmt_layer_values *values, int first, const qmt_layer *from, bool planar)
+static void take_layer(const qmt_net_layer *layer, qmt_layer_values *values, int first, const qmt_layer *from,
+                       bool planar)
 {
     size_t rest = (size_t)layer->in_channels * (size_t)layer->kernel * (size_t)layer->kernel;
     for (int c = 0; c < from->out_channels; c++) {
@@ -155,7 +163,8 @@ qmtcnn_status qmt_net_from_model(qmt_net *net, const qmt_model *model, qmtcnn_er
     const char *name = qmt_net_name(table->id);
     int last = table->layer_count - 1;
     if (model->net != table->id || model->layer_count != last)
-        return qmt_fail(error, QMTCNN_ERROR_ARGUMENT, "the model is a %s with %d layers before the heads; a %s with %d is wanted",
+        return qmt_fail(error, QMTCNN_ERROR_ARGUMENT,
+                        "the model is a %s with %d layers before the heads; a %s with %d is wanted",
                         qmt_net_name(model->net), model->layer_count, name, last);
     qmtcnn_status status = QMTCNN_OK;
     for (int i = 0; i < last && status == QMTCNN_OK; i++)

@@ -1,18 +1,20 @@
-/* toolkit/net: networks that learn. It owns the tables of P-, R- and O-Net, their parameters, forward and backward passes
- * in FP32 and with fake quantization, folding, and their part of a checkpoint.
+/* toolkit/net: networks that learn. It owns the tables of P-, R- and O-Net, their parameters, forward and backward
+ * passes in FP32 and with fake quantization, folding, and their part of a checkpoint.
  *
  * Training tensors are [group][C][H][W][16]: 16 samples side by side fill the SIMD lanes. A batch is a whole number of
  * groups. Sums over a batch (gradients, statistics) go over groups in a fixed binary tree, so any number of threads and
  * ranks gives the same bytes on one kind of processor; FP32 training differs in the last bits between instruction sets.
  *
- * Normalization is torch's: epsilon 1e-5, batch statistics over the whole batch of all ranks, running variance unbiased.
- * Quantization in training is that of torch.ao.nn.intrinsic.qat.ConvBnReLU2d. A convolution with normalization computes
- *     s = gamma / sqrt(running variance + epsilon)        (before this step's update)
- *     y = convolution(fake(x), fake(weight * s)) / s      (fake(...) / s is formed first, in the weights)
- *     z = normalization(y), with the batch's statistics, or the running ones once frozen, then activation and pool,
- * so weights are scaled with running statistics even while batch statistics normalize, and gamma also learns through s.
- * |s| has a floor of 1e-8. The pool's output is what the next layer quantizes. Weight scales are max|weight * s| / 127 of the
- * current weights, so no weight is ever clipped. */
+ * Normalization is torch's: epsilon 1e-5, batch statistics over the whole batch of all ranks, running variance
+ * unbiased. Quantization in training is that of torch.ao.nn.intrinsic.qat.ConvBnReLU2d, for a convolution with
+ * normalization:
+ * - s = gamma / sqrt(running variance + epsilon), before this step's update, |s| not under 1e-8;
+ * - y = convolution(fake(x), fake(weight * s) / s);
+ * - z = normalization(y) with the batch's statistics (once frozen: the running ones), then activation and pool.
+ *
+ * So weights are scaled with running statistics even while batch statistics normalize, and gamma also learns through s.
+ * The pool's output is what the next layer quantizes. Weight scales are max|weight * s| / 127 of the current weights,
+ * so no weight is ever clipped. */
 #ifndef QMT_NET_H
 #define QMT_NET_H
 
@@ -30,21 +32,23 @@ typedef struct qmt_net_layer {
     int in_channels, out_channels, kernel;
     bool batch_norm;
     qmt_activation activation;
-    int pool_kernel, pool_stride;      /* 0: none */
-    int in_side, conv_side, out_side;  /* in training */
+    int pool_kernel, pool_stride;     /* 0: none */
+    int in_side, conv_side, out_side; /* in training */
 } qmt_net_layer;
 
-/* A network as a table. The last layer is the three heads side by side: channels 0-1 class logits, 2-5 box, 6-15 landmarks. */
+/* A network as a table. The last layer is the three heads side by side: channels 0-1 class logits, 2-5 box, 6-15
+ * landmarks. */
 typedef struct qmt_net_table {
     qmt_net_id id;
-    int side, layer_count;             /* trunk layers and the heads */
+    int side, layer_count; /* trunk layers and the heads */
     qmt_net_layer layers[qmt_net_max_layers];
 } qmt_net_table;
 
 /* The design's table with the given activation (ReLU or PReLU) and with or without batch normalization in the trunk's
  * convolutions. Fully connected layers are convolutions over the whole map, with bias and no batch normalization. */
 qmt_net_table qmt_net_table_for(qmt_net_id id, qmt_activation activation, bool batch_norm);
-/* Multiply-adds of one sample: forward pass, and all that training does (forward, both gradients, none for the input's). */
+/* Multiply-adds of one sample: forward pass, and all that training does (forward, both gradients, none for the
+ * input's). */
 double qmt_net_forward_macs(const qmt_net_table *table);
 double qmt_net_training_macs(const qmt_net_table *table);
 
@@ -52,12 +56,12 @@ typedef struct qmt_net qmt_net;
 
 /* A trainable array or a running value. Belongs to the net. */
 typedef struct qmt_parameter {
-    const char *name;   /* "conv1.weight", "conv1.bn.gamma", ... */
+    const char *name; /* "conv1.weight", "conv1.bn.gamma", ... */
     int dims;
     size_t shape[4], count;
     float *value;
-    float *gradient;    /* NULL for buffers (running mean and variance) */
-    bool decay;         /* takes part in weight decay (weights yes; bias, gamma, beta, slope no) */
+    float *gradient; /* NULL for buffers (running mean and variance) */
+    bool decay;      /* takes part in weight decay (weights yes; bias, gamma, beta, slope no) */
 } qmt_parameter;
 
 /* Kaiming initialization (He and others, 2015; fan in) from `seed`. */
@@ -74,35 +78,39 @@ typedef enum qmt_net_mode {
 
 typedef struct qmt_net_state {
     qmt_net_mode mode;
-    bool training;            /* batch statistics and gradients; false: running statistics, forward only */
+    bool training; /* batch statistics and gradients; false: running statistics, forward only */
     bool observers_frozen;
-    bool batch_norm_frozen;   /* running statistics also in training, and not updated; gamma and beta still learn */
+    bool batch_norm_frozen; /* running statistics also in training, and not updated; gamma and beta still learn */
     float batch_norm_momentum;
     qmt_quantize_config quantize;
 } qmt_net_state;
 
 /* Memory for passes of up to `batch` samples (a multiple of 16) in this rank. */
 typedef struct qmt_pass qmt_pass;
-qmtcnn_status qmt_pass_create(const qmt_net *net, int batch, qmt_pool *pool, qmt_ranks *ranks, qmt_pass **pass, qmtcnn_error *error);
+qmtcnn_status qmt_pass_create(const qmt_net *net, int batch, qmt_pool *pool, qmt_ranks *ranks, qmt_pass **pass,
+                              qmtcnn_error *error);
 void qmt_pass_free(qmt_pass *pass);
 size_t qmt_pass_bytes(const qmt_pass *pass);
 /* Where the input of group g goes: [3][side][side][16], normalized pixels. Passes leave it as it is. */
 float *qmt_pass_input(qmt_pass *pass, int group);
-/* After forward: [16 head channels][16 lanes] of group g, until the next forward. Before backward: the loss's gradient with respect
- * to them goes to the second, which backward leaves as it is. */
+/* After forward: [16 head channels][16 lanes] of group g, until the next forward. Before backward: the loss's gradient
+ * with respect to them goes to the second, which backward leaves as it is. */
 const float *qmt_pass_output(const qmt_pass *pass, int group);
 float *qmt_pass_output_gradient(qmt_pass *pass, int group);
 
-/* Forward over `groups` groups in this rank. Training and calibrating: all ranks together, with the same number of groups each (a
- * power of two of ranks); otherwise each rank on its own. A NaN or infinity is QMTCNN_ERROR_NUMERIC and names the layer.
- * QAT needs the ranges of all quantized inputs: from calibration, an earlier QAT batch, or this one (training, observers not frozen;
- * a batch moves the ranges before its values are quantized). */
-qmtcnn_status qmt_net_forward(qmt_net *net, qmt_pass *pass, int groups, const qmt_net_state *state, qmtcnn_error *error);
-/* Gradients of all parameters (summed over the batch, all ranks) from the output gradients; they replace the old ones. Once after
- * each training forward, with the same groups and state: it overwrites what forward kept. */
-qmtcnn_status qmt_net_backward(qmt_net *net, qmt_pass *pass, int groups, const qmt_net_state *state, qmtcnn_error *error);
+/* Forward over `groups` groups in this rank. Training and calibrating: all ranks together, with the same number of
+ * groups each (a power of two of ranks); otherwise each rank on its own. A NaN or infinity is QMTCNN_ERROR_NUMERIC and
+ * names the layer. QAT needs the ranges of all quantized inputs: from calibration, an earlier QAT batch, or this one
+ * (training, observers not frozen; a batch moves the ranges before its values are quantized). */
+qmtcnn_status qmt_net_forward(qmt_net *net, qmt_pass *pass, int groups, const qmt_net_state *state,
+                              qmtcnn_error *error);
+/* Gradients of all parameters (summed over the batch, all ranks) from the output gradients; they replace the old ones.
+ * Once after each training forward, with the same groups and state: it overwrites what forward kept. */
+qmtcnn_status qmt_net_backward(qmt_net *net, qmt_pass *pass, int groups, const qmt_net_state *state,
+                               qmtcnn_error *error);
 
-/* What quantization does to each layer in the last QAT or calibrate pass: for logs. Of this rank's part of the batch. */
+/* What quantization does to each layer in the last QAT or calibrate pass: for logs. Of this rank's part of the batch.
+ */
 typedef struct qmt_layer_quant_stats {
     const char *name;
     float input_range;      /* scale * 127 */
@@ -117,10 +125,12 @@ void qmt_net_finish_calibration(qmt_net *net, const qmt_quantize_config *quantiz
 
 /* The deployable network: batch normalization folded with the running statistics; INT8 with the observers' scales and
  * per-channel weight scales (or per-tensor) unless `fp32`. Layers in quantize.keep_fp32 stay FP32. */
-qmtcnn_status qmt_net_to_model(const qmt_net *net, bool fp32, const qmt_quantize_config *quantize, qmt_model **model, qmtcnn_error *error);
-/* Takes weights, and ranges of INT8 layers, from a model of the same shape (fine-tuning): folded weights become convolution weights, and
- * normalization by running statistics the identity (gamma 1, beta the bias, mean 0, variance 1 - epsilon). So the net computes what the model did
- * while normalization is frozen; batch statistics change that at once. Heads that the model lacks keep their values. */
+qmtcnn_status qmt_net_to_model(const qmt_net *net, bool fp32, const qmt_quantize_config *quantize, qmt_model **model,
+                               qmtcnn_error *error);
+/* Takes weights, and ranges of INT8 layers, from a model of the same shape (fine-tuning): folded weights become
+ * convolution weights, and normalization by running statistics the identity (gamma 1, beta the bias, mean 0, variance 1
+ * - epsilon). So the net computes what the model did while normalization is frozen; batch statistics change that at
+ * once. Heads that the model lacks keep their values. */
 qmtcnn_status qmt_net_from_model(qmt_net *net, const qmt_model *model, qmtcnn_error *error);
 
 /* Parameters, running statistics and observers, under "net." in a checkpoint. */

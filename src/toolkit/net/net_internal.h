@@ -14,8 +14,8 @@ enum { qmt_net_max_parameters = 6 * qmt_net_max_layers, qmt_net_max_channels = 1
 typedef struct qmt_layer_values {
     float *weight, *bias, *gamma, *beta, *mean, *variance, *slope;
     float *weight_gradient, *bias_gradient, *gamma_gradient, *beta_gradient, *slope_gradient;
-    qmt_observer input;    /* watches the layer's input; unused in the first layer */
-    float input_range;     /* what input is quantized with: up to +-range; 0: not known yet */
+    qmt_observer input; /* watches the layer's input; unused in the first layer */
+    float input_range;  /* what input is quantized with: up to +-range; 0: not known yet */
 } qmt_layer_values;
 
 struct qmt_net {
@@ -32,27 +32,27 @@ typedef struct qmt_layer_pass {
     qmt_conv_shape conv;
     qmt_finish_shape finish;
     size_t in_size, conv_size, out_size, weights; /* floats in a group's x, y, pooled map; in weight */
-    float *x;          /* the (quantized) input; backward leaves the gradient of the layer before's output here */
-    uint8_t *passes;   /* QAT: the estimator's mask of x; not in the first layer */
-    float *y;          /* convolution; backward leaves its gradient here, but not in the heads */
-    float *peak;       /* with a pool: the y that won */
+    float *x;        /* the (quantized) input; backward leaves the gradient of the layer before's output here */
+    uint8_t *passes; /* QAT: the estimator's mask of x; not in the first layer */
+    float *y;        /* convolution; backward leaves its gradient here, but not in the heads */
+    float *peak;     /* with a pool: the y that won */
     uint8_t *place;
     float *effective, *packed, *packed_back; /* weights that the convolution uses, and both packings */
-    double *sums;      /* [groups][3 channels] */
-    float *maxima;     /* [groups][out channels] */
-    uint64_t *clipped; /* [groups]: input values that were clipped */
-    float *coefficients; /* [qmt_row_count][out channels] */
-    bool quantized;    /* in the last forward pass: weights and input */
+    double *sums;                            /* [groups][3 channels] */
+    float *maxima;                           /* [groups][out channels] */
+    uint64_t *clipped;                       /* [groups]: input values that were clipped */
+    float *coefficients;                     /* [qmt_row_count][out channels] */
+    bool quantized;                          /* in the last forward pass: weights and input */
     float input_scale, weight_range;
 } qmt_layer_pass;
 
 /* Rows of qmt_layer_pass.coefficients. */
 enum {
-    qmt_row_scale,  /* z = scale * y + shift */
+    qmt_row_scale, /* z = scale * y + shift */
     qmt_row_shift,
-    qmt_row_center, /* forward: what sums are taken around; then the mean that normalization used */
+    qmt_row_center,  /* forward: what sums are taken around; then the mean that normalization used */
     qmt_row_inverse, /* 1 / standard deviation that normalization used */
-    qmt_row_slope,  /* qmt_norm_gradient */
+    qmt_row_slope,   /* qmt_norm_gradient */
     qmt_row_offset,
     qmt_row_gain,
     qmt_row_count
@@ -66,9 +66,9 @@ struct qmt_pass {
     int groups, workers; /* room for */
     qmt_layer_pass layers[qmt_net_max_layers];
     float *input, *output_gradient;
-    float *gradients; /* [groups][largest layer]: dw before the sum */
-    float **scratch;  /* [workers]: of weight_gradient */
-    uint64_t *bins;   /* [workers][qmt_histogram_bins] */
+    float *gradients;  /* [groups][largest layer]: dw before the sum */
+    float **scratch;   /* [workers]: of weight_gradient */
+    uint64_t *bins;    /* [workers][qmt_histogram_bins] */
     float *all_maxima; /* [ranks] */
     size_t bytes;
     int last_groups;  /* of the last forward pass */

@@ -1,88 +1,10 @@
-/* Compiled once an instruction set: QMT_NET_VARIANT names it (variants.cmake). */
-#include "toolkit/net/net_kernels.h"
+/* Convolution and its gradients, and the table of all kernels. Compiled once an instruction set (net_vector.h). */
+#include "toolkit/net/net_vector.h"
 
 #include "toolkit/quant/fake_quantize.h"
 
-#include <string.h>
-
-#ifndef QMT_NET_VARIANT
-#define QMT_NET_VARIANT baseline
-#endif
-#define QMT_JOIN(a, b) a##b
-#define QMT_NAME(variant) QMT_JOIN(qmt_net_kernels_, variant)
 #define QMT_STRING(text) #text
 #define QMT_VARIANT_STRING(variant) QMT_STRING(variant)
-
-/* A register, how many of them hold 16 samples, and how many output channels' sums fit into the register file. */
-enum {
-#if defined(__AVX512F__)
-    register_bytes = 64,
-    block = 12,
-#elif defined(__AVX2__)
-    register_bytes = 32,
-    block = 6,
-#elif defined(__aarch64__)
-    register_bytes = 16,
-    block = 6,
-#else
-    register_bytes = 16,
-    block = 3,
-#endif
-    lanes = 16,
-    vectors = lanes * 4 / register_bytes,
-    vector_lanes = register_bytes / 4,
-    gradient_outputs = 4, /* a tile of the weight gradient: 4 output channels x 3 taps */
-    gradient_taps = 3
-};
-
-typedef float vec __attribute__((vector_size(register_bytes), may_alias));
-typedef int32_t ivec __attribute__((vector_size(register_bytes), may_alias));
-typedef uint8_t bvec __attribute__((vector_size(register_bytes / 4)));
-
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
-
-ALWAYS_INLINE vec load(const float *from)
-{
-    return *(const vec *)from;
-}
-
-ALWAYS_INLINE void store(float *to, vec value)
-{
-    *(vec *)to = value;
-}
-
-/* mask is all ones or all zeros in each lane. */
-ALWAYS_INLINE vec keep(ivec mask, vec value)
-{
-    return (vec)(mask & (ivec)value);
-}
-
-ALWAYS_INLINE vec choose(ivec mask, vec yes, vec no)
-{
-    return (vec)((mask & (ivec)yes) | (~mask & (ivec)no));
-}
-
-ALWAYS_INLINE ivec load_bytes(const uint8_t *from)
-{
-    bvec bytes;
-    memcpy(&bytes, from, sizeof bytes);
-    return __builtin_convertvector(bytes, ivec);
-}
-
-ALWAYS_INLINE void store_bytes(uint8_t *to, ivec value)
-{
-    bvec bytes = __builtin_convertvector(value, bvec);
-    memcpy(to, &bytes, sizeof bytes);
-}
-
-/* Sums in a fixed order. */
-ALWAYS_INLINE double sum_lanes(vec value)
-{
-    double sum = 0;
-    for (int i = 0; i < vector_lanes; i++)
-        sum += (double)value[i];
-    return sum;
-}
 
 ALWAYS_INLINE float sum_lanes_float(vec value)
 {
@@ -97,7 +19,8 @@ ALWAYS_INLINE float sum_lanes_float(vec value)
 /* ---- Convolution -------------------------------------------------------------------------------- */
 
 /* Sums of `n` channels at one pixel over `channels` planes and `rows` x `columns` taps. Strides are in floats, so that
- * the same loop walks x forwards (convolution) and dy backwards (input gradient). With a constant n the sums stay in registers. */
+ * the same loop walks x forwards (convolution) and dy backwards (input gradient). With a constant n the sums stay in
+ * registers. */
 typedef struct taps {
     const float *from, *weights;
     int channels, rows, columns;
@@ -207,8 +130,16 @@ static void convolve(const qmt_conv_shape *s, const float *x, const float *packe
         for (int b = 0; b < blocks; b++) {
             int start = qmt_block_start(s->out_channels, block, b);
             int n = qmt_block_start(s->out_channels, block, b + 1) - start;
-            taps t = {x + row * in_row, packed + (size_t)start * rest, s->in_channels, s->kernel, s->kernel,
-                      in_row * s->in_side, in_row, lanes, (ptrdiff_t)s->kernel * s->kernel * n, (ptrdiff_t)s->kernel * n};
+            taps t = {x + row * in_row,
+                      packed + (size_t)start * rest,
+                      s->in_channels,
+                      s->kernel,
+                      s->kernel,
+                      in_row * s->in_side,
+                      in_row,
+                      lanes,
+                      (ptrdiff_t)s->kernel * s->kernel * n,
+                      (ptrdiff_t)s->kernel * n};
             float *to = y + (start * s->out_side + row) * out_row;
             convolve_row_of(n, &t, s->out_side, bias ? bias + start : NULL, to, out_row * s->out_side);
             for (int o = 0; o < n; o++)
@@ -220,7 +151,8 @@ static void convolve(const qmt_conv_shape *s, const float *x, const float *packe
 /* ---- Gradient of the input ------------------------------------------------------------------------- */
 
 /* dx at (row, column) sums dy at (row - i, column - j) over the taps (i, j) that stay inside. */
-static void input_gradient(const qmt_conv_shape *s, const float *dy, const float *packed, const uint8_t *passes, float *dx)
+static void input_gradient(const qmt_conv_shape *s, const float *dy, const float *packed, const uint8_t *passes,
+                           float *dx)
 {
     ptrdiff_t in_row = (ptrdiff_t)s->in_side * lanes, out_row = (ptrdiff_t)s->out_side * lanes;
     int k = s->kernel, out = s->out_side, blocks = qmt_block_count(s->in_channels, block);
@@ -236,9 +168,16 @@ static void input_gradient(const qmt_conv_shape *s, const float *dy, const float
                 int j0 = column - out + 1 > 0 ? column - out + 1 : 0, j1 = column < k - 1 ? column : k - 1;
                 /* Columns that see the whole kernel go in one run. */
                 int run = j0 == 0 && j1 == k - 1 ? out - column : 1;
-                taps t = {dy + (row - i0) * out_row + (column - j0) * lanes, weights + (i0 * k + j0) * n,
-                          s->out_channels, i1 - i0 + 1, j1 - j0 + 1, out_row * out, -out_row, -lanes,
-                          (ptrdiff_t)k * k * n, (ptrdiff_t)k * n};
+                taps t = {dy + (row - i0) * out_row + (column - j0) * lanes,
+                          weights + (i0 * k + j0) * n,
+                          s->out_channels,
+                          i1 - i0 + 1,
+                          j1 - j0 + 1,
+                          out_row * out,
+                          -out_row,
+                          -lanes,
+                          (ptrdiff_t)k * k * n,
+                          (ptrdiff_t)k * n};
                 convolve_row_of(n, &t, run, NULL, to + column * lanes, in_row * s->in_side);
                 column += run;
             }
@@ -298,7 +237,8 @@ static const float *tap_start(const qmt_conv_shape *s, const float *x, int tap)
 }
 
 /* One block of output channels over the whole map, in strips of rows whose dy stays in the first-level cache. */
-static void gradient_block(const qmt_conv_shape *s, const float *x, const float *dy, int start, int n, float *sums, float *dw)
+static void gradient_block(const qmt_conv_shape *s, const float *x, const float *dy, int start, int n, float *sums,
+                           float *dw)
 {
     enum { tile = gradient_outputs * gradient_taps * vector_lanes };
     int taps_all = s->in_channels * s->kernel * s->kernel, width = s->out_side;
@@ -320,13 +260,15 @@ static void gradient_block(const qmt_conv_shape *s, const float *x, const float 
     }
     for (int o = 0; o < n; o++)
         for (int tap = 0; tap < taps_all; tap++) {
-            const float *part = sums + tap / gradient_taps * tile + (o * gradient_taps + tap % gradient_taps) * vector_lanes;
+            const float *part =
+                sums + tap / gradient_taps * tile + (o * gradient_taps + tap % gradient_taps) * vector_lanes;
             dw[((ptrdiff_t)start + o) * taps_all + tap] = sum_lanes_float(load(part));
         }
 }
 
 /* dw of `n` output channels at 16 taps: one pixel, so the sum runs over the samples only. `turned`: [16][stride]. */
-ALWAYS_INLINE void dense_tile(int n, const float *dy, const float *turned, ptrdiff_t stride, float *dw, ptrdiff_t dw_stride, int count)
+ALWAYS_INLINE void dense_tile(int n, const float *dy, const float *turned, ptrdiff_t stride, float *dw,
+                              ptrdiff_t dw_stride, int count)
 {
     vec sums[block][vectors];
     for (int o = 0; o < n; o++)
@@ -387,227 +329,24 @@ static void weight_gradient(const qmt_conv_shape *s, const float *x, const float
     }
 }
 
-/* ---- Batch normalization, activation, pool ------------------------------------------------------------ */
-
-ALWAYS_INLINE vec activate(qmt_activation activation, vec z, float slope)
-{
-    if (activation == QMT_ACTIVATION_RELU)
-        return keep(z > 0.0f, z);
-    if (activation == QMT_ACTIVATION_PRELU)
-        return choose(z > 0.0f, z, z * slope);
-    return z;
-}
-
-ALWAYS_INLINE vec larger(vec a, vec b)
-{
-    return choose(b > a, b, a);
-}
-
-ALWAYS_INLINE vec size_of(vec a)
-{
-    return (vec)((ivec)a & 0x7fffffff);
-}
-
-static float largest_lane(vec value)
-{
-    float most = 0;
-    for (int i = 0; i < vector_lanes; i++)
-        most = value[i] > most ? value[i] : most;
-    return most;
-}
-
-/* One window: the first of the largest. rows, columns: what of it lies inside. */
-ALWAYS_INLINE vec pool_window(qmt_activation activation, float scale, float shift, float slope, const float *y,
-                              ptrdiff_t row_stride, int rows, int columns, int kernel, float *peak, uint8_t *place)
-{
-    vec from = load(y), best = activate(activation, from * scale + shift, slope);
-    ivec where = {0};
-    for (int i = 0; i < rows; i++)
-        for (int j = 0; j < columns; j++) {
-            if (i == 0 && j == 0)
-                continue;
-            vec here = load(y + i * row_stride + j * lanes), value = activate(activation, here * scale + shift, slope);
-            ivec wins = value > best;
-            best = choose(wins, value, best);
-            from = choose(wins, here, from);
-            where = (wins & (i * kernel + j)) | (~wins & where);
-        }
-    store(peak, from);
-    store_bytes(place, where);
-    return best;
-}
-
-ALWAYS_INLINE void pool_channel(const qmt_finish_shape *s, qmt_activation activation, int kernel, float scale,
-                                float shift, float slope, const float *y, float *out, float *peak, uint8_t *place, vec *most)
-{
-    ptrdiff_t row_stride = (ptrdiff_t)s->conv_side * lanes;
-    for (int row = 0; row < s->out_side; row++) {
-        int top = row * s->pool_stride, rows = s->conv_side - top < kernel ? s->conv_side - top : kernel;
-        for (int column = 0; column < s->out_side; column++) {
-            int left = column * s->pool_stride;
-            int columns = s->conv_side - left < kernel ? s->conv_side - left : kernel;
-            const float *corner = y + top * row_stride + left * lanes;
-            ptrdiff_t to = ((ptrdiff_t)row * s->out_side + column) * lanes;
-            for (int v = 0; v < vectors; v++, corner += vector_lanes, to += vector_lanes) {
-                vec value;
-                if (rows == kernel && columns == kernel)
-                    value = pool_window(activation, scale, shift, slope, corner, row_stride, kernel, kernel, kernel,
-                                        peak + to, place + to);
-                else
-                    value = pool_window(activation, scale, shift, slope, corner, row_stride, rows, columns, kernel,
-                                        peak + to, place + to);
-                store(out + to, value);
-                *most = larger(*most, size_of(value));
-            }
-        }
-    }
-}
-
-ALWAYS_INLINE void plain_channel(const qmt_finish_shape *s, qmt_activation activation, float scale, float shift,
-                                 float slope, const float *y, float *out, vec *most)
-{
-    ptrdiff_t count = (ptrdiff_t)s->conv_side * s->conv_side * lanes;
-    for (ptrdiff_t i = 0; i < count; i += vector_lanes) {
-        vec value = activate(activation, load(y + i) * scale + shift, slope);
-        store(out + i, value);
-        *most = larger(*most, size_of(value));
-    }
-}
-
-/* The kinds that occur get loops of their own. */
-static void finish_channel(const qmt_finish_shape *s, float scale, float shift, float slope, const float *y, float *out,
-                           float *peak, uint8_t *place, vec *most)
-{
-    bool relu = s->activation == QMT_ACTIVATION_RELU;
-    if (s->pool_kernel == 3 && relu)
-        pool_channel(s, QMT_ACTIVATION_RELU, 3, scale, shift, slope, y, out, peak, place, most);
-    else if (s->pool_kernel == 2 && relu)
-        pool_channel(s, QMT_ACTIVATION_RELU, 2, scale, shift, slope, y, out, peak, place, most);
-    else if (s->pool_kernel > 0)
-        pool_channel(s, s->activation, s->pool_kernel, scale, shift, slope, y, out, peak, place, most);
-    else if (relu)
-        plain_channel(s, QMT_ACTIVATION_RELU, scale, shift, slope, y, out, most);
-    else
-        plain_channel(s, s->activation, scale, shift, slope, y, out, most);
-}
-
-static void finish(const qmt_finish_shape *s, const qmt_finish_values *values, const float *y, float *out, float *peak,
-                   uint8_t *place, float *maxima)
-{
-    ptrdiff_t conv_plane = (ptrdiff_t)s->conv_side * s->conv_side * lanes, plane = (ptrdiff_t)s->out_side * s->out_side * lanes;
-    bool pool = s->pool_kernel > 0;
-    for (int c = 0; c < s->channels; c++) {
-        vec most = {0};
-        finish_channel(s, values->scale[c], values->shift[c], values->slope ? values->slope[c] : 0, y + c * conv_plane,
-                       out + c * plane, pool ? peak + c * plane : NULL, pool ? place + c * plane : NULL, &most);
-        maxima[c] = largest_lane(most);
-    }
-}
-
-ALWAYS_INLINE void gradient_channel(qmt_activation activation, float scale, float shift, float slope, float center,
-                                    ptrdiff_t count, const float *winner, float *gradient, double *sums)
-{
-    enum { stretch = 64 * lanes };
-    for (ptrdiff_t start = 0; start < count; start += stretch) {
-        ptrdiff_t end = count - start < stretch ? count : start + stretch;
-        vec sum = {0}, product = {0}, slopes = {0};
-        for (ptrdiff_t i = start; i < end; i += vector_lanes) {
-            vec y = load(winner + i), g = load(gradient + i), z = y * scale + shift;
-            if (activation == QMT_ACTIVATION_RELU)
-                g = keep(z > 0.0f, g);
-            if (activation == QMT_ACTIVATION_PRELU) {
-                ivec positive = z > 0.0f;
-                slopes += keep(~positive, g * z);
-                g = choose(positive, g, g * slope);
-            }
-            sum += g;
-            product += g * (y - center);
-            store(gradient + i, g);
-        }
-        sums[0] += sum_lanes(sum);
-        sums[1] += sum_lanes(product);
-        sums[2] += sum_lanes(slopes);
-    }
-}
-
-static void finish_gradient(const qmt_finish_shape *s, const qmt_finish_values *values, const float *winner,
-                            const float *center, float *gradient, double *sums)
-{
-    ptrdiff_t plane = (ptrdiff_t)s->out_side * s->out_side * lanes;
-    memset(sums, 0, 3 * (size_t)s->channels * sizeof *sums);
-    for (int c = 0; c < s->channels; c++) {
-        float scale = values->scale[c], shift = values->shift[c], slope = values->slope ? values->slope[c] : 0;
-        const float *from = winner + c * plane;
-        float *to = gradient + c * plane;
-        if (s->activation == QMT_ACTIVATION_RELU)
-            gradient_channel(QMT_ACTIVATION_RELU, scale, shift, slope, center[c], plane, from, to, sums + 3 * c);
-        else if (s->activation == QMT_ACTIVATION_PRELU)
-            gradient_channel(QMT_ACTIVATION_PRELU, scale, shift, slope, center[c], plane, from, to, sums + 3 * c);
-        else
-            gradient_channel(QMT_ACTIVATION_NONE, scale, shift, slope, center[c], plane, from, to, sums + 3 * c);
-    }
-}
-
-/* First and last window (along one axis) that holds position `at`. */
-ALWAYS_INLINE int first_window(int at, int kernel, int stride)
-{
-    return at >= kernel ? (at - kernel) / stride + 1 : 0;
-}
-
-ALWAYS_INLINE int last_window(int at, int stride, int count)
-{
-    return at / stride < count ? at / stride : count - 1;
-}
-
-static void spread_row(const qmt_finish_shape *s, int row, const float *dz, const uint8_t *place, float scale,
-                       float slope, float center, float offset, float *y)
-{
-    int kernel = s->pool_kernel, stride = s->pool_stride, side = s->out_side;
-    int top = first_window(row, kernel, stride), bottom = last_window(row, stride, side);
-    for (int column = 0; column < s->conv_side; column++) {
-        int left = first_window(column, kernel, stride), right = last_window(column, stride, side);
-        for (int v = 0; v < vectors; v++) {
-            vec g = {0};
-            for (int wy = top; wy <= bottom; wy++)
-                for (int wx = left; wx <= right; wx++) {
-                    ptrdiff_t at = ((ptrdiff_t)wy * side + wx) * lanes + v * vector_lanes;
-                    int here = (row - wy * stride) * kernel + column - wx * stride;
-                    g += keep(load_bytes(place + at) == here, load(dz + at));
-                }
-            float *to = y + column * lanes + v * vector_lanes;
-            store(to, g * scale + (load(to) - center) * slope + offset);
-        }
-    }
-}
-
-static void spread_gradient(const qmt_finish_shape *s, const qmt_norm_gradient *norm, const float *dz, const uint8_t *place, float *y)
-{
-    ptrdiff_t row_stride = (ptrdiff_t)s->conv_side * lanes, plane = (ptrdiff_t)s->out_side * s->out_side * lanes;
-    for (int c = 0; c < s->channels; c++) {
-        float scale = norm->scale[c], slope = norm->slope[c], center = norm->center[c], offset = norm->offset[c];
-        float *to = y + c * s->conv_side * row_stride;
-        const float *from = dz + c * plane;
-        if (s->pool_kernel > 0) {
-            for (int row = 0; row < s->conv_side; row++)
-                spread_row(s, row, from, place + c * plane, scale, slope, center, offset, to + row * row_stride);
-            continue;
-        }
-        for (ptrdiff_t i = 0; i < plane; i += vector_lanes)
-            store(to + i, load(from + i) * scale + (load(to + i) - center) * slope + offset);
-    }
-}
-
 static size_t fake_quantize(const float *x, float *y, uint8_t *passes, size_t count, float scale)
 {
     return qmt_fake_quantize_inline(x, y, passes, count, scale);
 }
 
-const qmt_net_kernels *QMT_NAME(QMT_NET_VARIANT)(void);
-const qmt_net_kernels *QMT_NAME(QMT_NET_VARIANT)(void)
+const qmt_net_kernels *QMT_VARIANT(qmt_net_kernels)(void);
+const qmt_net_kernels *QMT_VARIANT(qmt_net_kernels)(void)
 {
     static const qmt_net_kernels kernels = {
-        QMT_VARIANT_STRING(QMT_NET_VARIANT), block, convolve, input_gradient, weight_gradient, finish,
-        finish_gradient, spread_gradient, fake_quantize,
+        QMT_VARIANT_STRING(QMT_NET_VARIANT),
+        block,
+        convolve,
+        input_gradient,
+        weight_gradient,
+        QMT_VARIANT(qmt_net_finish),
+        QMT_VARIANT(qmt_net_finish_gradient),
+        QMT_VARIANT(qmt_net_spread_gradient),
+        fake_quantize,
     };
     return &kernels;
 }

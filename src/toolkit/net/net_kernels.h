@@ -1,6 +1,6 @@
 /* Training arithmetic on one group of 16 samples: [C][H][W][16] floats, 64-byte aligned. One source, compiled once an
- * instruction set. Results are the same for any number of threads; between instruction sets the last bits differ, since sums are
- * split differently and only some have fused multiply-add. */
+ * instruction set. Results are the same for any number of threads; between instruction sets the last bits differ, since
+ * sums are split differently and only some have fused multiply-add. */
 #ifndef QMT_NET_KERNELS_H
 #define QMT_NET_KERNELS_H
 
@@ -26,7 +26,8 @@ typedef struct qmt_finish_values {
     const float *slope;         /* PReLU only */
 } qmt_finish_values;
 
-/* Coefficients of the gradient through batch normalization: dy = scale * dz + slope * (y - center) + offset; all [channels]. */
+/* Coefficients of the gradient through batch normalization: dy = scale * dz + slope * (y - center) + offset; all
+ * [channels]. */
 typedef struct qmt_norm_gradient {
     const float *scale, *slope, *center, *offset;
 } qmt_norm_gradient;
@@ -40,21 +41,22 @@ typedef struct qmt_net_kernels {
     void (*convolve)(const qmt_conv_shape *shape, const float *x, const float *packed, const float *bias,
                      const float *center, float *y, double *sums);
     /* dx from dy, with weights packed by input channel. Where `passes` (as dx; may be NULL) is 0, dx is 0. */
-    void (*input_gradient)(const qmt_conv_shape *shape, const float *dy, const float *packed, const uint8_t *passes, float *dx);
+    void (*input_gradient)(const qmt_conv_shape *shape, const float *dy, const float *packed, const uint8_t *passes,
+                           float *dx);
     /* dw [out][in][k][k] from x and dy, summed over the group. `scratch`: qmt_weight_scratch() floats. */
     void (*weight_gradient)(const qmt_conv_shape *shape, const float *x, const float *dy, float *scratch, float *dw);
 
-    /* out = pool(activation(scale * y + shift)). With a pool, `peak` takes the y that won each window and `place` where in
-     * the window it was (the first of equals). maxima[c]: the largest |out|. */
-    void (*finish)(const qmt_finish_shape *shape, const qmt_finish_values *values, const float *y, float *out, float *peak,
-                   uint8_t *place, float *maxima);
+    /* out = pool(activation(scale * y + shift)). With a pool, `peak` takes the y that won each window and `place` where
+     * in the window it was (the first of equals). maxima[c]: the largest |out|. */
+    void (*finish)(const qmt_finish_shape *shape, const qmt_finish_values *values, const float *y, float *out,
+                   float *peak, uint8_t *place, float *maxima);
     /* First half of the gradient: `gradient` (of out) becomes dz in place; `winner` is peak, or y without a pool.
      * sums[3 c ...]: the sums of dz, of dz * (winner - center), and of the slope's gradient. */
     void (*finish_gradient)(const qmt_finish_shape *shape, const qmt_finish_values *values, const float *winner,
                             const float *center, float *gradient, double *sums);
     /* Second half: y becomes dy in place, from dz on the pooled map. */
-    void (*spread_gradient)(const qmt_finish_shape *shape, const qmt_norm_gradient *norm, const float *dz, const uint8_t *place,
-                            float *y);
+    void (*spread_gradient)(const qmt_finish_shape *shape, const qmt_norm_gradient *norm, const float *dz,
+                            const uint8_t *place, float *y);
 
     /* qmt_fake_quantize(), compiled for this instruction set. */
     size_t (*fake_quantize)(const float *x, float *y, uint8_t *passes, size_t count, float scale);

@@ -18,8 +18,9 @@ static qmtcnn_status take(qmt_pass *pass, size_t groups, size_t size, size_t byt
 
 static void set_shapes(qmt_layer_pass *to, const qmt_net_layer *layer)
 {
-    to->conv = (qmt_conv_shape){layer->in_channels, layer->out_channels, layer->kernel, layer->in_side, layer->conv_side};
-    to->finish = (qmt_finish_shape){layer->out_channels, layer->conv_side,  layer->out_side,
+    to->conv =
+        (qmt_conv_shape){layer->in_channels, layer->out_channels, layer->kernel, layer->in_side, layer->conv_side};
+    to->finish = (qmt_finish_shape){layer->out_channels, layer->conv_side,   layer->out_side,
                                     layer->pool_kernel,  layer->pool_stride, layer->activation};
     size_t out = (size_t)layer->out_channels, in = (size_t)layer->in_channels;
     to->in_size = in * (size_t)layer->in_side * (size_t)layer->in_side * qmt_lanes;
@@ -70,9 +71,11 @@ static qmtcnn_status take_shared(qmt_pass *pass, qmtcnn_error *error)
         scratch = wanted > scratch ? wanted : scratch;
     }
     weights = (weights + 15) / 16 * 16;
-    qmtcnn_status status = take(pass, (size_t)pass->groups, pass->layers[0].in_size, sizeof(float), &pass->input, error);
+    qmtcnn_status status =
+        take(pass, (size_t)pass->groups, pass->layers[0].in_size, sizeof(float), &pass->input, error);
     if (status == QMTCNN_OK)
-        status = take(pass, (size_t)pass->groups, qmt_head_channels * qmt_lanes, sizeof(float), &pass->output_gradient, error);
+        status = take(pass, (size_t)pass->groups, qmt_head_channels * qmt_lanes, sizeof(float), &pass->output_gradient,
+                      error);
     if (status == QMTCNN_OK)
         status = take(pass, (size_t)pass->groups, weights, sizeof(float), &pass->gradients, error);
     if (status == QMTCNN_OK)
@@ -92,7 +95,8 @@ qmtcnn_status qmt_pass_create(const qmt_net *net, int batch, qmt_pool *pool, qmt
 {
     *result = NULL;
     if (batch < qmt_lanes || batch % qmt_lanes != 0 || batch > 65536)
-        return qmt_fail(error, QMTCNN_ERROR_ARGUMENT, "a batch of %d: give a multiple of %d up to 65536", batch, qmt_lanes);
+        return qmt_fail(error, QMTCNN_ERROR_ARGUMENT, "a batch of %d: give a multiple of %d up to 65536", batch,
+                        qmt_lanes);
     qmt_pass *pass = qmt_alloc_zero(1, sizeof *pass);
     if (!pass)
         return qmt_fail_memory(error, sizeof *pass, "a pass");

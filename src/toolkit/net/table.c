@@ -6,7 +6,8 @@
 
 enum { max_side = 256 };
 
-static void add_layer(qmt_net_table *table, const char *name, int channels, int kernel, int pool_kernel, int pool_stride)
+static void add_layer(qmt_net_table *table, const char *name, int channels, int kernel, int pool_kernel,
+                      int pool_stride)
 {
     qmt_net_layer *layer = &table->layers[table->layer_count];
     memset(layer, 0, sizeof *layer);
@@ -79,8 +80,8 @@ static bool layer_fits(qmt_net_layer *layer, int in_channels, int side)
 
 qmtcnn_status qmt_net_table_check(qmt_net_table *table, qmtcnn_error *error)
 {
-    if ((unsigned)table->id >= qmt_net_count || table->side < 1 || table->side > max_side ||
-        table->layer_count < 1 || table->layer_count > qmt_net_max_layers)
+    if ((unsigned)table->id >= qmt_net_count || table->side < 1 || table->side > max_side || table->layer_count < 1 ||
+        table->layer_count > qmt_net_max_layers)
         return qmt_fail(error, QMTCNN_ERROR_FORMAT, "network table: net %d, side %d, %d layers: out of range",
                         (int)table->id, table->side, table->layer_count);
     int channels = 3, side = table->side;
@@ -88,16 +89,18 @@ qmtcnn_status qmt_net_table_check(qmt_net_table *table, qmtcnn_error *error)
         qmt_net_layer *layer = &table->layers[i];
         layer->name[sizeof layer->name - 1] = 0;
         if (!layer_fits(layer, channels, side))
-            return qmt_fail(error, QMTCNN_ERROR_FORMAT, "network table: layer %d (%s) does not fit its input of %d x %d x %d",
-                            i + 1, layer->name, channels, side, side);
+            return qmt_fail(error, QMTCNN_ERROR_FORMAT,
+                            "network table: layer %d (%s) does not fit its input of %d x %d x %d", i + 1, layer->name,
+                            channels, side, side);
         channels = layer->out_channels;
         side = layer->out_side;
     }
     const qmt_net_layer *heads = &table->layers[table->layer_count - 1];
     if (channels != qmt_head_channels || side != 1 || heads->activation != QMT_ACTIVATION_NONE || heads->batch_norm ||
         heads->pool_kernel != 0)
-        return qmt_fail(error, QMTCNN_ERROR_FORMAT, "network table: the last layer (%s) must be %d plain head channels on one pixel",
-                        heads->name, qmt_head_channels);
+        return qmt_fail(error, QMTCNN_ERROR_FORMAT,
+                        "network table: the last layer (%s) must be %d plain head channels on one pixel", heads->name,
+                        qmt_head_channels);
     return QMTCNN_OK;
 }
 
@@ -125,8 +128,9 @@ void qmt_net_table_text(const qmt_net_table *table, char text[qmt_table_text_siz
     size_t used = (size_t)snprintf(text, qmt_table_text_size, "%d %d", (int)table->id, table->side);
     for (int i = 0; i < table->layer_count && used < qmt_table_text_size; i++) {
         const qmt_net_layer *l = &table->layers[i];
-        used += (size_t)snprintf(text + used, qmt_table_text_size - used, "; %s %d %d %d %d %d %d", l->name, l->out_channels,
-                                 l->kernel, l->batch_norm ? 1 : 0, (int)l->activation, l->pool_kernel, l->pool_stride);
+        used += (size_t)snprintf(text + used, qmt_table_text_size - used, "; %s %d %d %d %d %d %d", l->name,
+                                 l->out_channels, l->kernel, l->batch_norm ? 1 : 0, (int)l->activation, l->pool_kernel,
+                                 l->pool_stride);
     }
 }
 

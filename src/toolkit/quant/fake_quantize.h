@@ -33,7 +33,8 @@ static inline uint32_t qmt_fake_quantize_some(const float *x, float *y, uint8_t 
     return clipped;
 }
 
-/* See qmt_fake_quantize(). Divides, as ONNX QuantizeLinear does: a product with 1 / scale rounds differently at ties. */
+/* See qmt_fake_quantize(). Divides, as ONNX QuantizeLinear does: a product with 1 / scale rounds differently at ties.
+ */
 static inline size_t qmt_fake_quantize_inline(const float *x, float *y, uint8_t *passes, size_t count, float scale)
 {
     size_t clipped = 0, i = 0;

@@ -30,7 +30,7 @@ static void comparison_tiles(qmt_text *page, const qmt_comparison *comparison)
 void qmt_section_tiles(qmt_text *page, const qmt_report *report)
 {
     const qmt_variants variants = qmt_report_variants(report);
-    char label[32], note[96];
+    char label[32], note[160];
     if (variants.count == 0)
         return;
     qmt_html_tiles_start(page);

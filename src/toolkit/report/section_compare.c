@@ -164,7 +164,7 @@ void qmt_section_agreement(qmt_text *page, const qmt_report *report)
     static const char *const headers[] = {"picture", "FP32 boxes", "INT8 boxes",
                                           "pairs",   "mean IoU",   "largest score gap"};
     const qmt_agreement *agreement = report->comparison ? &report->comparison->agreement : NULL;
-    char text[300];
+    char text[800];
     if (!agreement || agreement->pictures == 0)
         return;
     qmt_html_section(page, "Box by box", "Do FP32 and INT8 find the same faces? Boxes are paired at an IoU of 0.5.");

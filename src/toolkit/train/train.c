@@ -177,11 +177,15 @@ static void report_end(const qmt_training *training)
 {
     const qmt_position *position = &training->position;
     bool qat = position->best_epoch[1] >= 0;
+    const char *name = qmt_net_name(training->id), *phase = qat ? "qat" : "fp32";
+    long long epoch = (long long)position->best_epoch[qat] + 1;
     if (training->rank != 0)
         return;
-    qmt_log_info("%s is trained: best %s epoch %lld, validation score %.4f; files in %s", qmt_net_name(training->id),
-                 qat ? "qat" : "fp32", (long long)position->best_epoch[qat] + 1, position->best_score[qat],
-                 training->folder);
+    if (position->best_score[qat] > 0)
+        qmt_log_info("%s is trained: best %s epoch %lld, validation score %.4f; files in %s", name, phase, epoch,
+                     position->best_score[qat], training->folder);
+    else
+        qmt_log_info("%s is trained: files in %s", name, training->folder);
 }
 
 static qmtcnn_status set_up(qmt_training *training, const qmt_train_options *options, char *text, qmtcnn_error *error)

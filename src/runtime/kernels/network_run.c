@@ -1,0 +1,431 @@
+/* Walks a network in strips of rows. Each layer keeps only the rows that the next strip still needs, so that nothing is
+ * computed twice and memory does not grow with the picture's height. */
+#include "runtime/kernels/network_parts.h"
+
+#include <string.h>
+
+enum {
+    strip_budget = 192 * 1024, /* bytes of all strips together: about half of a small L2 cache */
+    max_steps = qmt_max_layers + 1
+};
+
+struct qmt_workspace {
+    char *memory;
+    size_t bytes;
+};
+
+/* ---- Planning ----------------------------------------------------------------------------------- */
+
+/* What a layer reads: the picture, or what the layer before made. The last step is the heads. */
+struct step {
+    int height, width;      /* of the whole tensor */
+    int convolution_height; /* of the layer that reads it */
+    size_t row_bytes;
+    int capacity; /* rows that the strip has room for */
+    char *rows;   /* rows [first, end) of the tensor */
+    int first, end;
+};
+
+struct plan {
+    struct step steps[max_steps];
+    int output_height, output_width;
+    int strip; /* rows of output at a time */
+    char *head_rows[qmt_max_head_groups], *quantized[qmt_max_head_groups];
+    char *scratch;
+    float *tap;
+    uint64_t bytes;
+};
+
+static uint64_t align_size(uint64_t bytes)
+{
+    enum { line = 64 };
+    return (bytes + line - 1) / line * line;
+}
+
+/* Shapes of all tensors for an input of height x width. */
+static void plan_sizes(const qmt_network *network, int height, int width, struct plan *plan)
+{
+    for (int i = 0; i <= network->stage_count; i++) {
+        struct step *step = &plan->steps[i];
+        bool head = i == network->stage_count;
+        const qmt_layer *layer = head ? &network->head_shape : &network->stages[i].shape;
+        bool int8 = i == 0 ? network->pixels.scale > 0 : network->stages[i - 1].output_int8;
+        int padded = i == 0 ? 4 : (layer->in_channels + qmt_channel_step - 1) / qmt_channel_step * qmt_channel_step;
+        step->height = height;
+        step->width = width;
+        step->convolution_height = height - layer->kernel_height + 1;
+        step->row_bytes = (size_t)width * (size_t)padded * (int8 ? sizeof(int8_t) : sizeof(float));
+        qmt_layer_output_size(layer, height, width, &height, &width);
+    }
+    plan->output_height = height;
+    plan->output_width = width;
+}
+
+/* Rows [0, end) of a layer's output need rows up to the returned one of its input. */
+static int input_end(const qmt_layer *layer, const struct step *step, int end)
+{
+    if (end <= 0)
+        return 0;
+    int convolution = layer->pool_kernel ? (end - 1) * layer->pool_stride + layer->pool_kernel : end;
+    if (convolution > step->convolution_height)
+        convolution = step->convolution_height;
+    return convolution + layer->kernel_height - 1;
+}
+
+/* Rows of each strip for `strip` rows of output at a time, and the bytes of all together. */
+static uint64_t plan_rows(const qmt_network *network, struct plan *plan, int strip)
+{
+    uint64_t bytes = 0;
+    int rows = strip;
+    for (int i = network->stage_count; i >= 0; i--) {
+        struct step *step = &plan->steps[i];
+        const qmt_layer *layer = i == network->stage_count ? &network->head_shape : &network->stages[i].shape;
+        int convolution = layer->pool_kernel ? (rows - 1) * layer->pool_stride + layer->pool_kernel : rows;
+        rows = convolution + layer->kernel_height - 1;
+        step->capacity = rows < step->height ? rows : step->height;
+        rows = step->capacity;
+        bytes += align_size((uint64_t)step->capacity * step->row_bytes);
+    }
+    return bytes;
+}
+
+/* The largest strip that stays in the budget, so that rows are read again while they are in the cache. */
+static void plan_strip(const qmt_network *network, struct plan *plan, uint64_t budget)
+{
+    int low = 1, high = plan->output_height;
+    while (low < high) {
+        int middle = low + (high - low + 1) / 2;
+        if (plan_rows(network, plan, middle) <= budget)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    plan->strip = low;
+    plan_rows(network, plan, low);
+}
+
+static char *take(char **memory, uint64_t bytes, uint64_t *total)
+{
+    char *at = *memory;
+    if (at)
+        *memory = at + (size_t)align_size(bytes);
+    *total += align_size(bytes);
+    return at;
+}
+
+/* Bytes of a whole tensor without padding, the largest of all: for taps. */
+static uint64_t tap_bytes(const qmt_network *network, const struct plan *plan)
+{
+    uint64_t largest = (uint64_t)plan->output_height * (uint64_t)plan->output_width * 16 * sizeof(float);
+    for (int i = 0; i <= network->stage_count; i++) {
+        uint64_t bytes = (uint64_t)plan->steps[i].height * plan->steps[i].row_bytes;
+        largest = bytes > largest ? bytes : largest;
+    }
+    return largest;
+}
+
+/* Gives every buffer its place from `memory` on (NULL: only counts). */
+static void plan_memory(const qmt_network *network, struct plan *plan, char *memory, bool tapped)
+{
+    size_t scratch = 0;
+    plan->bytes = 0;
+    for (int i = 0; i <= network->stage_count; i++) {
+        struct step *step = &plan->steps[i];
+        step->rows = take(&memory, (uint64_t)step->capacity * step->row_bytes, &plan->bytes);
+        if (i < network->stage_count) {
+            size_t size = network->kernels->scratch_size(network->stages[i].packed, step->width);
+            scratch = size > scratch ? size : scratch;
+        }
+    }
+    const struct step *last = &plan->steps[network->stage_count];
+    for (int g = 0; g < network->group_count; g++) {
+        const struct qmt_head_group *group = &network->groups[g];
+        uint64_t values = (uint64_t)plan->strip * (uint64_t)plan->output_width * (uint64_t)group->padded;
+        plan->head_rows[g] = take(&memory, values * sizeof(float), &plan->bytes);
+        /* A quarter of the real tensor's bytes, whose padding it shares. */
+        uint64_t quantized = group->quantize ? (uint64_t)last->capacity * (last->row_bytes / sizeof(float)) : 0;
+        plan->quantized[g] = take(&memory, quantized, &plan->bytes);
+        size_t size = network->kernels->scratch_size(group->packed, last->width);
+        scratch = size > scratch ? size : scratch;
+    }
+    plan->scratch = take(&memory, scratch, &plan->bytes);
+    plan->tap = (float *)(void *)take(&memory, tapped ? tap_bytes(network, plan) : 0, &plan->bytes);
+}
+
+/* ---- Running ------------------------------------------------------------------------------------ */
+
+struct job {
+    const qmt_network *network;
+    const qmt_outputs *outputs;
+    qmt_tap tap;
+    void *tap_state;
+    ptrdiff_t stride;
+};
+
+/* Drops the rows before `first`, so that the strip has room for new ones. */
+static void drop_rows(struct step *step, int first)
+{
+    if (first <= step->first)
+        return;
+    size_t skip = (size_t)(first - step->first) * step->row_bytes;
+    if (first < step->end)
+        memmove(step->rows, step->rows + skip, (size_t)(step->end - first) * step->row_bytes);
+    step->first = first;
+}
+
+/* The place of row `y` in the strip. */
+static char *row_at(const struct step *step, int y)
+{
+    return step->rows + (size_t)(y - step->first) * step->row_bytes;
+}
+
+/* Computes rows [to->end, end) of layer i's output from the strip before it. */
+static void run_layer(const qmt_network *network, struct plan *plan, int i, int end)
+{
+    const struct qmt_stage *stage = &network->stages[i];
+    struct step *from = &plan->steps[i], *to = &plan->steps[i + 1];
+    int first = to->end * (stage->shape.pool_kernel ? stage->shape.pool_stride : 1);
+    qmt_strip strip = {.input = row_at(from, first),
+                       .input_width = from->width,
+                       .output = row_at(to, to->end),
+                       .output_width = to->width,
+                       .output_rows = end - to->end,
+                       .convolution_height = from->convolution_height - first,
+                       .scratch = plan->scratch};
+    network->kernels->run(stage->packed, &strip);
+    to->end = end;
+}
+
+/* Makes the trunk's output rows up to `end`. */
+static void advance(const struct job *job, struct plan *plan, const uint8_t *pixels, int end)
+{
+    const qmt_network *network = job->network;
+    int ends[max_steps];
+    ends[network->stage_count] = end;
+    for (int i = network->stage_count - 1; i >= 0; i--) {
+        const qmt_layer *layer = &network->stages[i].shape;
+        ends[i] = input_end(layer, &plan->steps[i], ends[i + 1]);
+        drop_rows(&plan->steps[i], plan->steps[i + 1].end * (layer->pool_kernel ? layer->pool_stride : 1));
+    }
+    struct step *picture = &plan->steps[0];
+    if (ends[0] > picture->end) {
+        network->kernels->normalize(&network->pixels, pixels + picture->end * job->stride, job->stride, picture->width,
+                                    ends[0] - picture->end, row_at(picture, picture->end));
+        picture->end = ends[0];
+    }
+    for (int i = 0; i < network->stage_count; i++)
+        if (ends[i + 1] > plan->steps[i + 1].end)
+            run_layer(network, plan, i, ends[i + 1]);
+}
+
+static void quantize_rows(const float *input, int8_t *output, size_t count, float scale)
+{
+    for (size_t i = 0; i < count; i++)
+        output[i] = qmt_quantize_value(input[i], scale);
+}
+
+/* Rows [first, first + rows) of every group's output. */
+static void run_heads(const qmt_network *network, struct plan *plan, int first, int rows)
+{
+    const struct step *trunk = &plan->steps[network->stage_count];
+    for (int g = 0; g < network->group_count; g++) {
+        const struct qmt_head_group *group = &network->groups[g];
+        const void *input = row_at(trunk, first);
+        if (group->quantize) {
+            size_t count = (size_t)(rows + network->head_shape.kernel_height - 1) * trunk->row_bytes / sizeof(float);
+            quantize_rows(input, (int8_t *)plan->quantized[g], count, group->input_scale);
+            input = plan->quantized[g];
+        }
+        qmt_strip strip = {.input = input,
+                           .input_width = trunk->width,
+                           .output = plan->head_rows[g],
+                           .output_width = plan->output_width,
+                           .output_rows = rows,
+                           .convolution_height = trunk->convolution_height - first,
+                           .scratch = plan->scratch};
+        network->kernels->run(group->packed, &strip);
+    }
+}
+
+/* The first channel of a head in the computed rows; *step: floats a pixel. */
+static const float *head_values(const qmt_network *network, const struct plan *plan, qmt_head head, size_t *step)
+{
+    int g = network->head_group[head];
+    *step = (size_t)network->groups[g].padded;
+    return (const float *)(const void *)plan->head_rows[g] + network->head_channel[head];
+}
+
+static void write_faces(const qmt_network *network, const struct plan *plan, const qmt_outputs *outputs, size_t at,
+                        size_t count)
+{
+    size_t step;
+    const float *value = head_values(network, plan, QMT_HEAD_FACE, &step);
+    for (size_t i = 0; i < count; i++, value += step) {
+        float logit = value[1] - value[0];
+        if (outputs->logit)
+            outputs->logit[at + i] = logit;
+        if (outputs->face)
+            outputs->face[at + i] = qmt_sigmoid(logit);
+    }
+}
+
+static void write_landmarks(const qmt_network *network, const struct plan *plan, float *output, size_t count)
+{
+    enum { points = 5 };
+    size_t step;
+    const float *value = head_values(network, plan, QMT_HEAD_LANDMARKS, &step);
+    for (size_t i = 0; i < count; i++, value += step, output += 2 * points)
+        for (int p = 0; p < points; p++) {
+            output[2 * p] = value[network->landmarks_planar ? p : 2 * p];
+            output[2 * p + 1] = value[network->landmarks_planar ? points + p : 2 * p + 1];
+        }
+}
+
+/* Copies `count` computed pixels to the caller's arrays, from pixel `at` on. */
+static void write_outputs(const qmt_network *network, const struct plan *plan, const qmt_outputs *outputs, size_t at,
+                          size_t count)
+{
+    enum { sides = 4, coordinates = 10 };
+    if (outputs->face || outputs->logit)
+        write_faces(network, plan, outputs, at, count);
+    if (outputs->box && network->head_group[QMT_HEAD_BOX] >= 0) {
+        size_t step;
+        const float *value = head_values(network, plan, QMT_HEAD_BOX, &step);
+        for (size_t i = 0; i < count; i++, value += step)
+            memcpy(outputs->box + (at + i) * sides, value, sides * sizeof(float));
+    }
+    if (outputs->landmarks && network->head_group[QMT_HEAD_LANDMARKS] >= 0)
+        write_landmarks(network, plan, outputs->landmarks + at * coordinates, count);
+}
+
+/* Hands every tensor of a picture that was run as one strip to the tap. */
+static void call_tap(const struct job *job, struct plan *plan)
+{
+    const qmt_network *network = job->network;
+    for (int i = 0; i < network->stage_count; i++) {
+        const struct qmt_stage *stage = &network->stages[i];
+        const struct step *step = &plan->steps[i + 1];
+        size_t size = stage->output_int8 ? sizeof(int8_t) : sizeof(float);
+        size_t pixels = (size_t)step->height * (size_t)step->width, channels = (size_t)stage->shape.out_channels * size;
+        size_t padded = step->row_bytes / (size_t)step->width;
+        for (size_t p = 0; p < pixels; p++)
+            memcpy((char *)plan->tap + p * channels, step->rows + p * padded, channels);
+        qmt_tap_tensor tensor = {.name = stage->shape.name,
+                                 .layer = i,
+                                 .height = step->height,
+                                 .width = step->width,
+                                 .channels = stage->shape.out_channels,
+                                 .int8 = stage->output_int8 ? (const int8_t *)plan->tap : NULL,
+                                 .real = stage->output_int8 ? NULL : plan->tap,
+                                 .scale = stage->output_scale};
+        job->tap(job->tap_state, &tensor);
+    }
+    for (int i = 0; i < qmt_head_count; i++) {
+        static const int channels[qmt_head_count] = {2, 4, 10};
+        size_t step, pixels = (size_t)plan->output_height * (size_t)plan->output_width, count = (size_t)channels[i];
+        if (network->head_group[i] < 0)
+            continue;
+        const float *value = head_values(network, plan, (qmt_head)i, &step);
+        for (size_t p = 0; p < pixels; p++)
+            memcpy(plan->tap + p * count, value + p * step, count * sizeof(float));
+        qmt_tap_tensor tensor = {.name = network->head_name[i],
+                                 .layer = network->stage_count + i,
+                                 .height = plan->output_height,
+                                 .width = plan->output_width,
+                                 .channels = channels[i],
+                                 .real = plan->tap};
+        job->tap(job->tap_state, &tensor);
+    }
+}
+
+static void run_picture(const struct job *job, struct plan *plan, const uint8_t *pixels, size_t at)
+{
+    const qmt_network *network = job->network;
+    for (int i = 0; i <= network->stage_count; i++)
+        plan->steps[i].first = plan->steps[i].end = 0;
+    for (int y = 0; y < plan->output_height; y += plan->strip) {
+        int rows = plan->strip < plan->output_height - y ? plan->strip : plan->output_height - y;
+        drop_rows(&plan->steps[network->stage_count], y);
+        advance(job, plan, pixels, y + rows + network->head_shape.kernel_height - 1);
+        run_heads(network, plan, y, rows);
+        write_outputs(network, plan, job->outputs, at + (size_t)y * (size_t)plan->output_width,
+                      (size_t)rows * (size_t)plan->output_width);
+    }
+    if (job->tap)
+        call_tap(job, plan);
+}
+
+static qmtcnn_status check_run(const qmt_network *network, ptrdiff_t stride, int count, int height, int width,
+                               qmtcnn_error *error)
+{
+    int out_height, out_width;
+    const char *name = qmt_net_name(network->net);
+    if (count < 0 || height < 1 || width < 1 || stride < (ptrdiff_t)width * 3)
+        return qmt_fail(error, QMTCNN_ERROR_ARGUMENT, "%s: %d pictures of %d x %d pixels, rows of %td bytes", name,
+                        count, width, height, stride);
+    if (network->net != QMT_PNET && (height != network->input_height || width != network->input_width))
+        return qmt_fail(error, QMTCNN_ERROR_ARGUMENT, "%s takes %d x %d pixels, not %d x %d", name,
+                        network->input_width, network->input_height, width, height);
+    if (!qmt_network_output_size(network, height, width, &out_height, &out_width))
+        return qmt_fail(error, QMTCNN_ERROR_ARGUMENT, "%s: a picture of %d x %d pixels is too small, or too large",
+                        name, width, height);
+    for (int i = 0; i < network->stage_count; i++) {
+        /* A row of convolution output, as often as the largest pool keeps it: every size of a row fits if this does. */
+        uint64_t channels = (uint64_t)network->stages[i].shape.out_channels + qmt_channel_step;
+        if ((uint64_t)width * channels * sizeof(float) * (qmt_max_pool + 1) > SIZE_MAX)
+            return qmt_fail(error, QMTCNN_ERROR_MEMORY, "%s: rows of %d pixels need more memory than can be addressed",
+                            name, width);
+    }
+    return QMTCNN_OK;
+}
+
+/* Makes the workspace hold `bytes`; what was in it is lost. */
+static qmtcnn_status grow(qmt_workspace *workspace, uint64_t bytes, qmtcnn_error *error)
+{
+    if (bytes <= workspace->bytes)
+        return QMTCNN_OK;
+    qmt_free(workspace->memory);
+    workspace->memory = bytes <= SIZE_MAX ? qmt_alloc((size_t)bytes, 1) : NULL;
+    workspace->bytes = workspace->memory ? (size_t)bytes : 0;
+    return workspace->memory ? QMTCNN_OK : qmt_fail_memory(error, (size_t)bytes, "a network's strips");
+}
+
+qmtcnn_status qmt_network_run(const qmt_network *network, qmt_workspace *workspace, const uint8_t *pixels,
+                              ptrdiff_t stride, int count, int height, int width, const qmt_outputs *outputs,
+                              qmt_tap tap, void *tap_state, qmtcnn_error *error)
+{
+    qmtcnn_status status = check_run(network, stride, count, height, width, error);
+    if (status != QMTCNN_OK)
+        return status;
+    struct plan plan = {0};
+    plan_sizes(network, height, width, &plan);
+    plan_strip(network, &plan, tap ? UINT64_MAX : strip_budget);
+    plan_memory(network, &plan, NULL, tap != NULL);
+    status = grow(workspace, plan.bytes, error);
+    if (status != QMTCNN_OK)
+        return status;
+    plan_memory(network, &plan, workspace->memory, tap != NULL);
+    struct job job = {network, outputs, tap, tap_state, stride};
+    size_t map = (size_t)plan.output_height * (size_t)plan.output_width;
+    for (int n = 0; n < count; n++)
+        run_picture(&job, &plan, pixels + (ptrdiff_t)n * stride * height, (size_t)n * map);
+    return QMTCNN_OK;
+}
+
+qmtcnn_status qmt_workspace_create(qmt_workspace **workspace, qmtcnn_error *error)
+{
+    *workspace = qmt_alloc_zero(1, sizeof **workspace);
+    return *workspace ? QMTCNN_OK : qmt_fail_memory(error, sizeof **workspace, "a workspace");
+}
+
+void qmt_workspace_free(qmt_workspace *workspace)
+{
+    if (workspace)
+        qmt_free(workspace->memory);
+    qmt_free(workspace);
+}
+
+size_t qmt_workspace_bytes(const qmt_workspace *workspace)
+{
+    return sizeof *workspace + workspace->bytes;
+}
