@@ -20,6 +20,7 @@ struct values {
     float rate, list[3];
     const char *out, *model;
     qmt_config config;
+    bool config_input; /* set before parsing */
 };
 
 /* What a call printed. */
@@ -51,6 +52,8 @@ static qmt_parse_result parse(const char *line, struct values *values, bool conf
     for (char *word = strtok(copy, " "); word && argc < most_arguments - 1; word = strtok(NULL, " "))
         argv[argc++] = word;
     argv[argc] = NULL;
+    const bool config_input = values->config_input;
+    memset(values, 0, sizeof *values);
     const qmt_option options[] = {
         {"resume", QMT_OPTION_FLAG, &values->resume, NULL, "go on", NULL, NULL, 0, false},
         {"count", QMT_OPTION_INT, &values->count, "N", "how many", NULL, NULL, 0, false},
@@ -61,9 +64,12 @@ static qmt_parse_result parse(const char *line, struct values *values, bool conf
         {"model", QMT_OPTION_CHOICE, &values->model, NULL, "which", "pnet|rnet|all", NULL, 0, false},
         {"num-epochs", QMT_OPTION_CONFIG, &values->config, "N", "epochs", NULL, "train.epochs", 0, false},
         {NULL, QMT_OPTION_FLAG, NULL, NULL, NULL, NULL, NULL, 0, false}};
-    const qmt_usage usage = {
-        "qmtcnn test [OPTION]... FILE...", "Does a test.", options, config ? &values->config : NULL, 0, 2};
-    memset(values, 0, sizeof *values);
+    const qmt_usage usage = {.synopsis = "qmtcnn test [OPTION]... FILE...",
+                             .text = "Does a test.",
+                             .options = options,
+                             .config = config ? &values->config : NULL,
+                             .max_inputs = 2,
+                             .config_input = config_input};
     qmt_config_default(&values->config);
     fflush(stdout);
     fflush(stderr);
@@ -85,7 +91,7 @@ static qmt_parse_result parse(const char *line, struct values *values, bool conf
 
 static void refuse(const char *line, const char *message)
 {
-    struct values values;
+    struct values values = {0};
     char *argv[most_arguments];
     int inputs;
     assert_int_equal(parse(line, &values, true, argv, &inputs), QMT_PARSED_WRONG);
@@ -97,7 +103,7 @@ static void refuse(const char *line, const char *message)
 static void test_values(void **state)
 {
     (void)state;
-    struct values values;
+    struct values values = {0};
     char *argv[most_arguments];
     int inputs;
     assert_int_equal(
@@ -129,7 +135,7 @@ static void test_values(void **state)
 static void test_config(void **state)
 {
     (void)state;
-    struct values values;
+    struct values values = {0};
     char *argv[most_arguments], line[1500], *folder = test_make_folder();
     qmtcnn_error error;
     int inputs;
@@ -148,6 +154,54 @@ static void test_config(void **state)
     assert_non_null(strstr(printed_error, "/no/such.yaml"));
     qmt_free(path);
     qmt_free(bad_path);
+    test_remove_folder(folder);
+}
+
+/* Values that don't go together: the file's fault where it has them alone, and cured by an option all the same. */
+static void test_unsound_file(void **state)
+{
+    (void)state;
+    struct values values = {0};
+    char *argv[most_arguments], line[1500], *folder = test_make_folder();
+    char *path = qmt_path_join(folder, "a.yaml");
+    qmtcnn_error error;
+    int inputs;
+    static const char yaml[] = "synth: {min_face: 300, max_face: 200}\n";
+    assert_ok(qmt_file_write(path, yaml, sizeof yaml - 1, &error), &error);
+    snprintf(line, sizeof line, "test --out d --config %s", path);
+    assert_int_equal(parse(line, &values, true, argv, &inputs), QMT_PARSED_FAILED);
+    assert_non_null(strstr(printed_error, path));
+    assert_int_equal(qmt_parse_exit(QMT_PARSED_FAILED), 1);
+    assert_int_equal(qmt_parse_exit(QMT_PARSED_WRONG), 2);
+    assert_int_equal(qmt_parse_exit(QMT_PARSED_HELP), 0);
+    snprintf(line, sizeof line, "test --out d --config %s --synth.max-face 400", path);
+    assert_int_equal(parse(line, &values, true, argv, &inputs), QMT_PARSED);
+    refuse("test --out d --synth.max-face 400 --synth.min-face 500", "min_face");
+    qmt_free(path);
+    test_remove_folder(folder);
+}
+
+/* The first argument as the configuration file; options win over it. */
+static void test_config_input(void **state)
+{
+    (void)state;
+    struct values values = {.config_input = true};
+    char *argv[most_arguments], line[1500], *folder = test_make_folder();
+    char *path = qmt_path_join(folder, "a.yaml");
+    qmtcnn_error error;
+    int inputs;
+    static const char yaml[] = "train: {epochs: 30, batch: 128}\n";
+    assert_ok(qmt_file_write(path, yaml, sizeof yaml - 1, &error), &error);
+    snprintf(line, sizeof line, "test --out d --num-epochs 5 %s other", path);
+    assert_int_equal(parse(line, &values, true, argv, &inputs), QMT_PARSED);
+    assert_int_equal(inputs, 2);
+    assert_int_equal(values.config.train[0].epochs, 5);
+    assert_int_equal(values.config.train[0].batch, 128);
+    values.config_input = true;
+    assert_int_equal(parse("test --out d /no/such.yaml", &values, true, argv, &inputs), QMT_PARSED_FAILED);
+    values.config_input = true;
+    assert_int_equal(parse("test --otu d /no/such.yaml", &values, true, argv, &inputs), QMT_PARSED_WRONG);
+    qmt_free(path);
     test_remove_folder(folder);
 }
 
@@ -178,7 +232,7 @@ static void test_wrong(void **state)
 static void test_help(void **state)
 {
     (void)state;
-    struct values values;
+    struct values values = {0};
     char *argv[most_arguments];
     int inputs;
     assert_int_equal(parse("test --help --nonsense", &values, true, argv, &inputs), QMT_PARSED_HELP);
@@ -193,7 +247,8 @@ static void test_help(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_values), cmocka_unit_test(test_config),
-                                       cmocka_unit_test(test_wrong), cmocka_unit_test(test_help)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_values),       cmocka_unit_test(test_config),
+                                       cmocka_unit_test(test_unsound_file), cmocka_unit_test(test_config_input),
+                                       cmocka_unit_test(test_wrong),        cmocka_unit_test(test_help)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

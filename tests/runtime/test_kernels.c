@@ -56,6 +56,7 @@ static void trial_make(struct trial *trial, test_random *random, int largest)
     }
     trial->options.int8 = test_below(random, 2);
     trial->options.signed_input = test_below(random, 2);
+    trial->options.picture = in <= qmt_picture_channels && test_below(random, 2);
     trial->options.output_scale = test_below(random, 3) ? (0.2f + 3.0f * fabsf(test_real(random))) / 127.0f : 0.0f;
     if (trial->options.int8)
         assert_ok(qmt_layer_quantize(&trial->layer, 1.0f / 127.0f, NULL, &error), &error);
@@ -63,7 +64,7 @@ static void trial_make(struct trial *trial, test_random *random, int largest)
     trial->width = kernel_width + 3 + test_below(random, 21);
     assert_true(
         qmt_layer_output_size(&trial->layer, trial->height, trial->width, &trial->out_height, &trial->out_width));
-    int padded = qmt_padded_channels(in);
+    int padded = qmt_padded_channels(in, trial->options.picture);
     size_t values = (size_t)trial->height * (size_t)trial->width * (size_t)padded;
     trial->input = qmt_alloc_zero(values, sizeof(float));
     trial->tensor = test_tensor_make(trial->height, trial->width, in);
@@ -100,7 +101,7 @@ static struct guarded trial_run(const struct trial *trial, const qmt_kernels *ke
     assert_ok(kernels->pack(&trial->layer, &trial->options, &packed, &error), &error);
     size_t out_channels = (size_t)((trial->layer.out_channels + 15) / 16 * 16);
     size_t out_row = (size_t)trial->out_width * out_channels * (trial->options.output_scale > 0 ? 1 : sizeof(float));
-    size_t in_row = (size_t)trial->width * (size_t)qmt_padded_channels(trial->layer.in_channels) *
+    size_t in_row = (size_t)trial->width * (size_t)qmt_padded_channels(trial->layer.in_channels, trial->options.picture) *
                     (trial->options.int8 ? 1 : sizeof(float));
     struct guarded output = guarded_make(out_row * (size_t)trial->out_height);
     struct guarded scratch = guarded_make(kernels->scratch_size(packed, trial->width));
@@ -224,7 +225,7 @@ static void requantization_by_hand(void **state)
             if (kind == QMT_ACTIVATION_PRELU)
                 trial.layer.slope[0] = -3.0f; /* times 0.5: -1 becomes 1.5 -> 2 */
             assert_ok(qmt_layer_quantize(&trial.layer, 1.0f, (const float[]){1.0f}, &error), &error);
-            trial.options = (qmt_pack_options){.int8 = true, .signed_input = true, .output_scale = 2.0f};
+            trial.options = (qmt_pack_options){.int8 = true, .picture = true, .signed_input = true, .output_scale = 2.0f};
             int8_t input[4 * pixels] = {0};
             for (int i = 0; i < pixels; i++)
                 input[4 * i] = sums[i];
@@ -274,10 +275,10 @@ static void tables_by_name(void **state)
     assert_ptr_equal(qmt_kernels_select("c"), qmt_kernels_c());
     assert_null(qmt_kernels_select("abacus"));
     assert_non_null(qmt_kernels_select(NULL));
-    assert_int_equal(qmt_padded_channels(1), 4);
-    assert_int_equal(qmt_padded_channels(4), 4);
-    assert_int_equal(qmt_padded_channels(5), 16);
-    assert_int_equal(qmt_padded_channels(33), 48);
+    assert_int_equal(qmt_padded_channels(3, true), 4);
+    assert_int_equal(qmt_padded_channels(3, false), 16);
+    assert_int_equal(qmt_padded_channels(16, false), 16);
+    assert_int_equal(qmt_padded_channels(33, false), 48);
 }
 
 int main(void)

@@ -246,7 +246,8 @@ static qmtcnn_status gather(qmt_cascade *cascade, qmtcnn_error *error)
     size_t count = 0;
     for (size_t i = 0; i < cascade->tile_count; i++)
         count += cascade->spans[i].count;
-    qmtcnn_status status = reserve_candidates(cascade, count, error);
+    /* At least one, so that there is an array to point into. */
+    qmtcnn_status status = reserve_candidates(cascade, count > 0 ? count : 1, error);
     if (status != QMTCNN_OK)
         return status;
     cascade->levels = 0;
@@ -254,18 +255,18 @@ static qmtcnn_status gather(qmt_cascade *cascade, qmtcnn_error *error)
     for (size_t i = 0; i < cascade->tile_count; i++) {
         const qmt_tile *tile = &cascade->tiles[i];
         const struct span *span = &cascade->spans[i];
-        const struct hit *hits = cascade->workers[span->worker].hits + span->first;
         const double ratio_x = (double)cascade->picture->width / tile->level_width;
         const double ratio_y = (double)cascade->picture->height / tile->level_height;
         if (tile->level == cascade->levels)
             cascade->level_first[cascade->levels++] = cascade->count;
         for (size_t j = 0; j < span->count; j++) {
-            const double x = stride * hits[j].column, y = stride * hits[j].row;
+            const struct hit *hit = &cascade->workers[span->worker].hits[span->first + j];
+            const double x = stride * hit->column, y = stride * hit->row;
             qmt_candidate *candidate = &cascade->candidates[cascade->count];
-            *candidate = (qmt_candidate){.score = hits[j].score, .order = (int)cascade->count};
+            *candidate = (qmt_candidate){.score = hit->score, .order = (int)cascade->count};
             candidate->box = (qmt_box){(float)(x * ratio_x), (float)(y * ratio_y), (float)((x + cell) * ratio_x),
                                        (float)((y + cell) * ratio_y)};
-            memcpy(candidate->offset, hits[j].offset, sizeof candidate->offset);
+            memcpy(candidate->offset, hit->offset, sizeof candidate->offset);
             cascade->count++;
         }
     }

@@ -2,7 +2,7 @@
  * of which give the same integers, and the plain C reference that each is checked against. INT8 means int8 buffers and
  * int32 sums.
  *
- * Feature maps are H x W x C, rows contiguous. C is padded to 4 where it is 4 or less (the picture), and up to a
+ * Feature maps are H x W x C, rows contiguous. C is padded to 4 in the picture, and up to a
  * multiple of qmt_channel_step elsewhere. Padding may hold anything finite: its weights are zero. */
 #ifndef QMT_KERNELS_H
 #define QMT_KERNELS_H
@@ -11,10 +11,10 @@
 
 #include <stdint.h>
 
-enum { qmt_channel_step = 16 };
+enum { qmt_channel_step = 16, qmt_picture_channels = 4 };
 
-/* 4 for up to 4 channels, else C rounded up to the channel step. */
-int qmt_padded_channels(int channels);
+/* C rounded up to the channel step; 4 for the picture. */
+int qmt_padded_channels(int channels, bool picture);
 
 /* A strip of rows for a layer to compute. */
 typedef struct qmt_strip {
@@ -31,6 +31,7 @@ typedef struct qmt_strip {
 /* How a layer is to run. */
 typedef struct qmt_pack_options {
     bool int8;          /* in INT8 (the layer must be quantized), else in FP32 from its float weights */
+    bool picture;       /* the input is the picture: qmt_picture_channels a pixel */
     bool signed_input;  /* INT8: the input may be negative (the picture, or what a layer without ReLU made) */
     float output_scale; /* the next layer's input scale, or 0 where the output stays FP32 */
 } qmt_pack_options;

@@ -105,6 +105,7 @@ static qmtcnn_status pack_trunk(qmt_network *network, const qmt_model *model, qm
         struct qmt_stage *stage = &network->stages[i];
         qmt_pack_options options = {.int8 = runs_int8(layer, precision),
                                     .signed_input = *signed_output,
+                                    .picture = i == 0,
                                     .output_scale = scale_after(network, model, precision, i)};
         stage->shape = (qmt_layer){.in_channels = layer->in_channels,
                                    .out_channels = layer->out_channels,

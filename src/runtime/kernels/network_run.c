@@ -50,7 +50,7 @@ static void plan_sizes(const qmt_network *network, int height, int width, struct
         bool head = i == network->stage_count;
         const qmt_layer *layer = head ? &network->head_shape : &network->stages[i].shape;
         bool int8 = i == 0 ? network->pixels.scale > 0 : network->stages[i - 1].output_int8;
-        int padded = i == 0 ? 4 : (layer->in_channels + qmt_channel_step - 1) / qmt_channel_step * qmt_channel_step;
+        int padded = qmt_padded_channels(layer->in_channels, i == 0);
         step->height = height;
         step->width = width;
         step->convolution_height = height - layer->kernel_height + 1;

@@ -3,9 +3,9 @@
 #include <math.h>
 #include <string.h>
 
-int qmt_padded_channels(int channels)
+int qmt_padded_channels(int channels, bool picture)
 {
-    return channels <= 4 ? 4 : (channels + qmt_channel_step - 1) / qmt_channel_step * qmt_channel_step;
+    return picture ? qmt_picture_channels : (channels + qmt_channel_step - 1) / qmt_channel_step * qmt_channel_step;
 }
 
 void qmt_packed_release(qmt_packed_layer *packed)
@@ -53,16 +53,18 @@ qmtcnn_status qmt_packed_create(const qmt_layer *layer, const qmt_pack_options *
                                 qmt_packed_layer **result, qmtcnn_error *error)
 {
     *result = NULL;
+    if (options->picture && layer->in_channels > qmt_picture_channels)
+        return qmt_fail(error, QMTCNN_ERROR_ARGUMENT, "layer %s reads %d channels; a picture has at most %d", layer->name,
+                        layer->in_channels, qmt_picture_channels);
     if (options->int8 && !layer->weight_int8)
         return qmt_fail(error, QMTCNN_ERROR_ARGUMENT, "layer %s is not quantized", layer->name);
     qmt_packed_layer *packed = qmt_alloc_zero(1, sizeof *packed);
     if (!packed)
         return qmt_fail_memory(error, sizeof *packed, layer->name);
     *packed = (qmt_packed_layer){.in_channels = layer->in_channels,
-                                 .in_padded = qmt_padded_channels(layer->in_channels),
+                                 .in_padded = qmt_padded_channels(layer->in_channels, options->picture),
                                  .out_channels = layer->out_channels,
-                                 .out_padded = (int)(layer->out_channels + qmt_channel_step - 1) / qmt_channel_step *
-                                               qmt_channel_step,
+                                 .out_padded = qmt_padded_channels(layer->out_channels, false),
                                  .kernel_height = layer->kernel_height,
                                  .kernel_width = layer->kernel_width,
                                  .pool_kernel = layer->pool_kernel,

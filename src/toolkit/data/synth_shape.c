@@ -98,8 +98,8 @@ static qmt_vec surface_normal(const qmt_synth_face *face, qmt_vec p)
         nose_y = (qmt_face_nose(face, p.x, p.y + e) - qmt_face_nose(face, p.x, p.y - e)) / (2 * e);
     }
     return qmt_unit_vector((qmt_vec){p.x / (w * w) - nose_x,
-                                   -p.x * p.x * w_slope / (w * w * w) - p.z * p.z * d_slope / (d * d * d) - nose_y,
-                                   p.z / (d * d)});
+                                     -p.x * p.x * w_slope / (w * w * w) - p.z * p.z * d_slope / (d * d * d) - nose_y,
+                                     p.z / (d * d)});
 }
 
 /* The part of a line that lies in an ellipsoid around the whole head, nose and all. */
