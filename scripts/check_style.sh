@@ -14,18 +14,19 @@ if command -v clang-format >/dev/null; then
     [ -n "$unformatted" ] && complain "run clang-format -i on:" $unformatted
 fi
 
+read -r -a libraries < <(pkg-config --cflags cairo matio jansson yaml-0.1 libprotobuf-c libpng)
 while IFS= read -r header; do
-    flags=(-std=c11 -Wall -Wextra -Werror -Isrc -Iinclude -Itests "-I$build/generated")
+    flags=("${libraries[@]}" -std=c11 -Wall -Wextra -Werror -Isrc -Iinclude -Itests "-I$build/generated")
     printf '#include "%s"\n' "${header#*/}" | clang "${flags[@]}" -fsyntax-only -x c - 2>/dev/null ||
         complain "$header does not compile alone"
 done < <(find src include tests -name '*.h' | sort)
 printf '#include "qmtcnn/qmtcnn.h"\nint main() { return 0; }\n' | clang++ -std=c++11 -Wall -Wextra -Werror -Iinclude -fsyntax-only -x c++ - ||
     complain "include/qmtcnn/qmtcnn.h does not compile as C++"
 
-long=$(wc -l "${sources[@]}" | awk '$2 != "total" && $1 > 600 {print $2 " (" $1 " lines)"}')
-[ -n "$long" ] && complain "files over 600 lines:" $long
+long=$(wc -l "${sources[@]}" | awk '$2 != "total" && $1 > ($2 ~ /^tests/ ? 700 : 600) {print $2 " (" $1 " lines)"}')
+[ -n "$long" ] && complain "too long (600 lines; tests 700):" $long
 
-words=$(grep -nE 'TODO|FIXME|XXX|HACK' "${sources[@]}" || true)
+words=$(grep -nE '\b(TODO|FIXME|XXX|HACK)\b' "${sources[@]}" || true)
 [ -n "$words" ] && complain "unfinished by its own word: $words"
 
 # A folder of the toolkit includes only those that stand before it.
@@ -41,7 +42,7 @@ done
 up=$(grep -rln '#include "toolkit/\|#include "cli/' src/runtime || true)
 [ -n "$up" ] && complain "the runtime includes the toolkit:" $up
 
-if command -v clang-tidy >/dev/null && [ -f "$build/compile_commands.json" ]; then
+if [ -z "${QMT_NO_TIDY:-}" ] && command -v clang-tidy >/dev/null && [ -f "$build/compile_commands.json" ]; then
     find src -name '*.c' | sort | xargs -P 2 -n 8 clang-tidy -p "$build" --quiet >"$build/tidy.log" 2>/dev/null
     if grep -qE '(warning|error):' "$build/tidy.log"; then
         grep -E '(warning|error):' "$build/tidy.log" | sort -u | head -n 30

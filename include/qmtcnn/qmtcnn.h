@@ -47,13 +47,13 @@ extern "C" {
 
 typedef enum qmtcnn_status {
     QMTCNN_OK = 0,
-    QMTCNN_ERROR_ARGUMENT = 1,      /* a parameter is NULL or out of range */
-    QMTCNN_ERROR_MEMORY = 2,        /* an allocation failed */
-    QMTCNN_ERROR_IO = 3,            /* a file can't be opened, read or written */
-    QMTCNN_ERROR_FORMAT = 4,        /* a file is damaged or isn't what it says it is */
-    QMTCNN_ERROR_UNSUPPORTED = 5,   /* a sound file or request that this library can't handle */
-    QMTCNN_ERROR_INTERRUPTED = 6,   /* stopped by Ctrl-C; what was finished is saved */
-    QMTCNN_ERROR_NUMERIC = 7        /* a NaN, an infinity or a diverging training run */
+    QMTCNN_ERROR_ARGUMENT = 1,    /* a parameter is NULL or out of range */
+    QMTCNN_ERROR_MEMORY = 2,      /* an allocation failed */
+    QMTCNN_ERROR_IO = 3,          /* a file can't be opened, read or written */
+    QMTCNN_ERROR_FORMAT = 4,      /* a file is damaged or isn't what it says it is */
+    QMTCNN_ERROR_UNSUPPORTED = 5, /* a sound file or request that this library can't handle */
+    QMTCNN_ERROR_INTERRUPTED = 6, /* stopped by Ctrl-C; what was finished is saved */
+    QMTCNN_ERROR_NUMERIC = 7      /* a NaN, an infinity or a diverging training run */
 } qmtcnn_status;
 
 #define QMTCNN_MESSAGE_SIZE 512
@@ -115,16 +115,16 @@ typedef enum qmtcnn_clip {
 } qmtcnn_clip;
 
 typedef struct qmtcnn_options {
-    int min_face;         /* smallest face side to look for, pixels, >= 12; default 20 */
-    int max_face;         /* largest, pixels; 0 (default) is no limit */
-    float scale_factor;   /* ratio of neighboring pyramid levels, in (0.1, 0.95]; default 0.709 */
-    float thresholds[3];  /* scores to pass P-, R- and O-Net, in [0, 1); default: the model's own, else .6 .7 .7 */
-    float nms[4];         /* IoU to suppress at: P-Net in a level, P-Net over levels, R-Net, O-Net (over the
-                             smaller box); default .5 .7 .7 .7 */
-    int max_proposals;    /* best P-Net boxes that go to R-Net, 1 to 100,000; default 10,000 */
-    int threads;          /* threads in this context, 1 to 256; 0: one per processor; default 1 */
-    qmtcnn_clip clip;     /* default QMTCNN_CLIP_IMAGE */
-    uint32_t reserved[16];/* zero */
+    int min_face;          /* smallest face side to look for, pixels, >= 12; default 20 */
+    int max_face;          /* largest, pixels; 0 (default) is no limit */
+    float scale_factor;    /* ratio of neighboring pyramid levels, in (0.1, 0.95]; default 0.709 */
+    float thresholds[3];   /* scores to pass P-, R- and O-Net, in [0, 1); default: the model's own, else .6 .7 .7 */
+    float nms[4];          /* IoU to suppress at: P-Net in a level, P-Net over levels, R-Net, O-Net (over the
+                              smaller box); default .5 .7 .7 .7 */
+    int max_proposals;     /* best P-Net boxes that go to R-Net, 1 to 100,000; default 10,000 */
+    int threads;           /* threads in this context, 1 to 256; 0: one per processor; default 1 */
+    qmtcnn_clip clip;      /* default QMTCNN_CLIP_IMAGE */
+    uint32_t reserved[16]; /* zero */
 } qmtcnn_options;
 
 /* The defaults above, with the thresholds that the model's files recommend. `model` may be NULL. */
@@ -142,8 +142,8 @@ typedef enum qmtcnn_format {
 /* A picture that the caller owns; it is only read. Rows may be padded. */
 typedef struct qmtcnn_image {
     const uint8_t *pixels;
-    int width, height;       /* pixels, 1 to 65,535 each, at most 2^28 pixels in all */
-    ptrdiff_t stride;        /* bytes from one row to the next; negative for bottom-up pictures */
+    int width, height; /* pixels, 1 to 65,535 each, at most 2^28 pixels in all */
+    ptrdiff_t stride;  /* bytes from one row to the next; negative for bottom-up pictures */
     qmtcnn_format format;
     const uint8_t *chroma;   /* NV12: the UV plane; NULL elsewhere, or to find it right after the Y plane */
     ptrdiff_t chroma_stride; /* NV12: bytes a row of the UV plane; 0: as `stride` */

@@ -3,6 +3,7 @@
 #include "toolkit/evaluate/compare.h"
 #include "toolkit/report/report.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -62,6 +63,15 @@ static qmtcnn_status print_page(const struct request *request, const qmt_dataset
     return status;
 }
 
+static void explain_failure(const qmt_comparison *comparison)
+{
+    if (isnan(comparison->retention))
+        fprintf(stderr, "qmtcnn validate: FP32's average precision is 0 on these pictures: there is nothing to keep\n");
+    else
+        fprintf(stderr, "qmtcnn validate: INT8 keeps %.4f of FP32's average precision; at least %.4f is wanted\n",
+                comparison->retention, comparison->min_retention);
+}
+
 static qmtcnn_status validate(struct request *request, bool *passes, qmtcnn_error *error)
 {
     qmt_dataset *dataset = NULL;
@@ -80,8 +90,7 @@ static qmtcnn_status validate(struct request *request, bool *passes, qmtcnn_erro
         else
             status = qmt_print_text(qmt_comparison_text(comparison), request->out, error);
         if (status == QMTCNN_OK && !*passes)
-            fprintf(stderr, "qmtcnn validate: INT8 keeps %.4f of FP32's average precision; at least %.4f is wanted\n",
-                    comparison->retention, comparison->min_retention);
+            explain_failure(comparison);
     }
     qmt_comparison_free(comparison);
     qmt_dataset_free(dataset);

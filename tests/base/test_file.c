@@ -104,7 +104,7 @@ static void hashes_known_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(appears_whole),         cmocka_unit_test(abandoned_leaves_nothing),
+        cmocka_unit_test(appears_whole),          cmocka_unit_test(abandoned_leaves_nothing),
         cmocka_unit_test(failures_name_the_file), cmocka_unit_test(full_disk_is_reported),
         cmocka_unit_test(hashes_known_text),
     };

@@ -91,8 +91,8 @@ static void refuses_hostile_headers(void **state)
     expect_refused(path, "{\"a\":{\"dtype\":\"U8\",\"shape\":[3],\"data_offsets\":[5,2]}}", "outside");
     expect_refused(path, "{\"a\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,11]}}", "fit its shape");
     expect_refused(path, "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[2,6]}}", "aligned");
-    expect_refused(path,
-                   "{\"a\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,4],\"data_offsets\":[0,0]}}", "shape");
+    expect_refused(path, "{\"a\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,4],\"data_offsets\":[0,0]}}",
+                   "shape");
     expect_refused(path,
                    "{\"a\":{\"dtype\":\"U8\",\"shape\":[8],\"data_offsets\":[0,8]},"
                    "\"b\":{\"dtype\":\"U8\",\"shape\":[8],\"data_offsets\":[4,12]}}",

@@ -3,8 +3,10 @@
 #include "toolkit/base/file.h"
 #include "toolkit/pipeline/steps.h"
 
-static const char config[] = "run:\n  seed: 1\ndata:\n  dir: x\ntrain:\n  epochs: 3\n  pnet:\n    epochs: 4\nexport:\n  opset: 13\n";
-static const char other_train[] = "run:\n  seed: 1\ndata:\n  dir: x\ntrain:\n  epochs: 3\n  pnet:\n    epochs: 5\nexport:\n  opset: 13\n";
+static const char config[] =
+    "run:\n  seed: 1\ndata:\n  dir: x\ntrain:\n  epochs: 3\n  pnet:\n    epochs: 4\nexport:\n  opset: 13\n";
+static const char other_train[] =
+    "run:\n  seed: 1\ndata:\n  dir: x\ntrain:\n  epochs: 3\n  pnet:\n    epochs: 5\nexport:\n  opset: 13\n";
 
 static void keys_depend_on_their_sections(void **state)
 {

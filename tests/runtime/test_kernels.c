@@ -101,7 +101,8 @@ static struct guarded trial_run(const struct trial *trial, const qmt_kernels *ke
     assert_ok(kernels->pack(&trial->layer, &trial->options, &packed, &error), &error);
     size_t out_channels = (size_t)((trial->layer.out_channels + 15) / 16 * 16);
     size_t out_row = (size_t)trial->out_width * out_channels * (trial->options.output_scale > 0 ? 1 : sizeof(float));
-    size_t in_row = (size_t)trial->width * (size_t)qmt_padded_channels(trial->layer.in_channels, trial->options.picture) *
+    size_t in_row = (size_t)trial->width *
+                    (size_t)qmt_padded_channels(trial->layer.in_channels, trial->options.picture) *
                     (trial->options.int8 ? 1 : sizeof(float));
     struct guarded output = guarded_make(out_row * (size_t)trial->out_height);
     struct guarded scratch = guarded_make(kernels->scratch_size(packed, trial->width));
@@ -225,7 +226,8 @@ static void requantization_by_hand(void **state)
             if (kind == QMT_ACTIVATION_PRELU)
                 trial.layer.slope[0] = -3.0f; /* times 0.5: -1 becomes 1.5 -> 2 */
             assert_ok(qmt_layer_quantize(&trial.layer, 1.0f, (const float[]){1.0f}, &error), &error);
-            trial.options = (qmt_pack_options){.int8 = true, .picture = true, .signed_input = true, .output_scale = 2.0f};
+            trial.options =
+                (qmt_pack_options){.int8 = true, .picture = true, .signed_input = true, .output_scale = 2.0f};
             int8_t input[4 * pixels] = {0};
             for (int i = 0; i < pixels; i++)
                 input[4 * i] = sums[i];

@@ -54,8 +54,8 @@ qmtcnn_status qmt_packed_create(const qmt_layer *layer, const qmt_pack_options *
 {
     *result = NULL;
     if (options->picture && layer->in_channels > qmt_picture_channels)
-        return qmt_fail(error, QMTCNN_ERROR_ARGUMENT, "layer %s reads %d channels; a picture has at most %d", layer->name,
-                        layer->in_channels, qmt_picture_channels);
+        return qmt_fail(error, QMTCNN_ERROR_ARGUMENT, "layer %s reads %d channels; a picture has at most %d",
+                        layer->name, layer->in_channels, qmt_picture_channels);
     if (options->int8 && !layer->weight_int8)
         return qmt_fail(error, QMTCNN_ERROR_ARGUMENT, "layer %s is not quantized", layer->name);
     qmt_packed_layer *packed = qmt_alloc_zero(1, sizeof *packed);

@@ -229,8 +229,8 @@ static char *quantize_input(struct builder *builder, char *tensor, float scale)
 
 /* ---- Layers -------------------------------------------------------------------------------------- */
 
-/* The bias that our INT8 kernels add, as FP32: whole steps of the accumulator. Other runtimes keep biases in FP32; with this one
- * their sums are ours, and a value can differ only where FP32 rounds across a tie. */
+/* The bias that our INT8 kernels add, as FP32: whole steps of the accumulator. Other runtimes keep biases in FP32; with
+ * this one their sums are ours, and a value can differ only where FP32 rounds across a tie. */
 static const float *whole_bias(struct builder *builder, const qmt_layer *layer)
 {
     float *bias = take(builder, (size_t)layer->out_channels * sizeof *bias);

@@ -203,8 +203,8 @@ qmtcnn_status qmt_file_read(const char *path, size_t limit, void **data, size_t 
         return QMTCNN_ERROR_IO;
     if (bytes > limit) {
         close(file);
-        return qmt_fail(error, QMTCNN_ERROR_FORMAT, "'%s' has %zu bytes; at most %zu are read here: is it the right file?",
-                        path, bytes, limit);
+        return qmt_fail(error, QMTCNN_ERROR_FORMAT,
+                        "'%s' has %zu bytes; at most %zu are read here: is it the right file?", path, bytes, limit);
     }
     uint8_t *memory = qmt_alloc(bytes + 1, 1);
     if (!memory) {
@@ -216,8 +216,9 @@ qmtcnn_status qmt_file_read(const char *path, size_t limit, void **data, size_t 
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0) {
-            qmtcnn_status status = got < 0 ? fail_with_errno(error, "read", path)
-                                           : qmt_fail(error, QMTCNN_ERROR_IO, "'%s' became shorter while it was read", path);
+            qmtcnn_status status =
+                got < 0 ? fail_with_errno(error, "read", path)
+                        : qmt_fail(error, QMTCNN_ERROR_IO, "'%s' became shorter while it was read", path);
             close(file);
             qmt_free(memory);
             return status;

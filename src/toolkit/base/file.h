@@ -17,14 +17,16 @@ qmtcnn_status qmt_writer_write(qmt_writer *writer, const void *data, size_t size
 qmtcnn_status qmt_writer_print(qmt_writer *writer, qmtcnn_error *error, const char *format, ...) QMT_PRINTF(3, 4);
 /* The stream, for libraries that want one. */
 FILE *qmt_writer_stream(qmt_writer *writer);
-/* Flush, fsync, rename: from now on PATH is the new file. Frees the writer, also on failure (then PATH is as before). */
+/* Flush, fsync, rename: from now on PATH is the new file. Frees the writer, also on failure (then PATH is as before).
+ */
 qmtcnn_status qmt_writer_commit(qmt_writer *writer, qmtcnn_error *error);
 /* Gives up: removes the temporary file. NULL is allowed. */
 void qmt_writer_abandon(qmt_writer *writer);
 
 /* All of it in one call. */
 qmtcnn_status qmt_file_write(const char *path, const void *data, size_t size, qmtcnn_error *error);
-/* A whole file of at most `limit` bytes; *data ends with an extra zero byte, is for qmt_free(), and belongs to the caller. */
+/* A whole file of at most `limit` bytes; *data ends with an extra zero byte, is for qmt_free(), and belongs to the
+ * caller. */
 qmtcnn_status qmt_file_read(const char *path, size_t limit, void **data, size_t *size, qmtcnn_error *error);
 
 /* A file mapped for reading. */

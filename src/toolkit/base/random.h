@@ -5,9 +5,9 @@
 
 #include <stdint.h>
 
-/* A stream of random numbers, a plain value that can be saved and copied. xoshiro256** (Blackman and Vigna, 2018), seeded by
- * splitmix64. Streams for (seed, a, b) are independent of each other, so that a picture's or a sample's numbers do not
- * depend on which thread draws them, or when. */
+/* A stream of random numbers, a plain value that can be saved and copied. xoshiro256** (Blackman and Vigna, 2018),
+ * seeded by splitmix64. Streams for (seed, a, b) are independent of each other, so that a picture's or a sample's
+ * numbers do not depend on which thread draws them, or when. */
 typedef struct qmt_random {
     uint64_t state[4];
 } qmt_random;

@@ -134,8 +134,7 @@ qmtcnn_status qmt_ranks_barrier(qmt_ranks *ranks, qmtcnn_error *error)
 qmtcnn_status qmt_ranks_agree(qmt_ranks *ranks, qmtcnn_status status)
 {
     int mine = (int)status, worst = mine;
-    if (qmt_ranks_size(ranks) > 1 &&
-        MPI_Allreduce(&mine, &worst, 1, MPI_INT, MPI_MAX, MPI_COMM_WORLD) != MPI_SUCCESS)
+    if (qmt_ranks_size(ranks) > 1 && MPI_Allreduce(&mine, &worst, 1, MPI_INT, MPI_MAX, MPI_COMM_WORLD) != MPI_SUCCESS)
         return QMTCNN_ERROR_IO;
     return (qmtcnn_status)worst;
 }

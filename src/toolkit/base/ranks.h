@@ -1,6 +1,6 @@
-/* Many processes on one job (MPI). Every rank calls the same functions in the same order. Without MPI, or outside mpirun,
- * there is one rank and all of this does nothing. Sums travel in the order of a fixed tree, never by the library's own
- * reduction, so that any number of ranks gives the same bytes. */
+/* Many processes on one job (MPI). Every rank calls the same functions in the same order. Without MPI, or outside
+ * mpirun, there is one rank and all of this does nothing. Sums travel in the order of a fixed tree, never by the
+ * library's own reduction, so that any number of ranks gives the same bytes. */
 #ifndef QMT_TOOLKIT_RANKS_H
 #define QMT_TOOLKIT_RANKS_H
 
@@ -17,8 +17,8 @@ void qmt_ranks_free(qmt_ranks *ranks);
 int qmt_ranks_rank(const qmt_ranks *ranks);
 int qmt_ranks_size(const qmt_ranks *ranks);
 
-/* Adds up `count` floats (doubles) of all ranks, pairwise: (0 + 1) + (2 + 3) ...; all ranks get the same bytes. The number of ranks
- * must be a power of two. */
+/* Adds up `count` floats (doubles) of all ranks, pairwise: (0 + 1) + (2 + 3) ...; all ranks get the same bytes. The
+ * number of ranks must be a power of two. */
 qmtcnn_status qmt_ranks_sum(qmt_ranks *ranks, float *values, size_t count, qmtcnn_error *error);
 qmtcnn_status qmt_ranks_sum_double(qmt_ranks *ranks, double *values, size_t count, qmtcnn_error *error);
 /* Every rank's `bytes`, in the order of ranks, to all of them. */

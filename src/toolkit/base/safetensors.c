@@ -113,7 +113,8 @@ static void sort_by_width(qmt_tensors_writer *writer)
     }
 }
 
-/* The header's text, padded with spaces so that the data starts at a multiple of 64 bytes. jansson keeps the order of insertion. */
+/* The header's text, padded with spaces so that the data starts at a multiple of 64 bytes. jansson keeps the order of
+ * insertion. */
 static char *header_text(const qmt_tensors_writer *writer)
 {
     size_t offset = 0;
@@ -253,8 +254,9 @@ static qmtcnn_status read_header(qmt_tensors_file *file, qmtcnn_error *error)
     for (int i = 0; i < 8; i++)
         length |= (uint64_t)map->data[i] << (8 * i);
     if (length > max_header || length > map->size - 8)
-        return qmt_fail(error, QMTCNN_ERROR_FORMAT, "'%s': its header claims %llu bytes: damaged or no safetensors file",
-                        file->path, (unsigned long long)length);
+        return qmt_fail(error, QMTCNN_ERROR_FORMAT,
+                        "'%s': its header claims %llu bytes: damaged or no safetensors file", file->path,
+                        (unsigned long long)length);
     file->header = json_loadb((const char *)map->data + 8, (size_t)length, JSON_REJECT_DUPLICATES, &problem);
     if (!json_is_object(file->header))
         return qmt_fail(error, QMTCNN_ERROR_FORMAT, "'%s': its header is not JSON (%s): damaged or no safetensors file",
@@ -270,8 +272,8 @@ static qmtcnn_status read_header(qmt_tensors_file *file, qmtcnn_error *error)
     {
         if (strcmp(name, "__metadata__") == 0)
             continue;
-        qmtcnn_status status = read_tensor(file, name, entry, data_size, map->data + 8 + length,
-                                           &file->tensors[file->count], error);
+        qmtcnn_status status =
+            read_tensor(file, name, entry, data_size, map->data + 8 + length, &file->tensors[file->count], error);
         if (status != QMTCNN_OK)
             return status;
         file->count++;

@@ -27,7 +27,8 @@ void qmt_tensors_writer_free(qmt_tensors_writer *writer);
 qmtcnn_status qmt_tensors_add(qmt_tensors_writer *writer, const char *name, qmt_dtype type, int dims,
                               const size_t *shape, const void *data, qmtcnn_error *error);
 /* A string in __metadata__. */
-qmtcnn_status qmt_tensors_add_metadata(qmt_tensors_writer *writer, const char *key, const char *value, qmtcnn_error *error);
+qmtcnn_status qmt_tensors_add_metadata(qmt_tensors_writer *writer, const char *key, const char *value,
+                                       qmtcnn_error *error);
 qmtcnn_status qmt_tensors_write(qmt_tensors_writer *writer, const char *path, qmtcnn_error *error);
 
 /* A file mapped for reading, its header checked: types, shapes and offsets fit the file, nothing overlaps. */

@@ -94,7 +94,9 @@ qmtcnn_status qmt_run_open_data(const qmt_run *run, const char *split, qmt_datas
     const char *lists[qmt_max_lists];
     for (int i = 0; i < data->landmark_lists; i++)
         lists[i] = data->landmarks[i];
-    qmt_dataset_options options = {.limit = data->limit, .min_face = data->min_face, .landmark_lists = lists,
+    qmt_dataset_options options = {.limit = data->limit,
+                                   .min_face = data->min_face,
+                                   .landmark_lists = lists,
                                    .landmark_list_count = data->landmark_lists};
     return qmt_dataset_open(run->data, split, &options, dataset, error);
 }
@@ -112,8 +114,12 @@ static qmtcnn_status prepare_samples(qmt_run *run, qmt_net_id net, qmtcnn_error 
     if (skip(run, name, key, manifest))
         return QMTCNN_OK;
     qmt_variant variant = strcmp(prepare->mine_precision, "int8") == 0 ? QMT_VARIANT_QAT : QMT_VARIANT_FP32;
-    qmt_prepare_options options = {.net = net, .out = out, .models = prepare->mine ? run->models[variant] : NULL,
-                                   .threads = config->run.threads, .resume = true, .seed = config->run.seed};
+    qmt_prepare_options options = {.net = net,
+                                   .out = out,
+                                   .models = prepare->mine ? run->models[variant] : NULL,
+                                   .threads = config->run.threads,
+                                   .resume = true,
+                                   .seed = config->run.seed};
     qmt_dataset *dataset = NULL;
     qmtcnn_status status = qmt_run_open_data(run, "train", &dataset, error);
     if (status == QMTCNN_OK)
@@ -146,8 +152,13 @@ static qmtcnn_status train_network(qmt_run *run, qmt_net_id net, qmtcnn_error *e
     uint64_t key = qmt_step_key(&run->steps, name, "train,quantize,augment");
     if (skip(run, name, key, best))
         return QMTCNN_OK;
-    qmt_train_options options = {.net = net, .store = store, .checkpoints = run->checkpoints, .logs = run->logs,
-                                 .resume = true, .threads = config->run.threads, .seed = config->run.seed};
+    qmt_train_options options = {.net = net,
+                                 .store = store,
+                                 .checkpoints = run->checkpoints,
+                                 .logs = run->logs,
+                                 .resume = true,
+                                 .threads = config->run.threads,
+                                 .seed = config->run.seed};
     qmtcnn_status status = qmt_train(config, &options, run->ranks, error);
     /* Exported at once: the next network learns from what this one lets through. */
     if (status == QMTCNN_OK)

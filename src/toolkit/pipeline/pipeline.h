@@ -1,4 +1,5 @@
-/* toolkit/pipeline: `qmtcnn run`. It owns the order of the steps, where each puts its results, and which are done already. */
+/* toolkit/pipeline: `qmtcnn run`. It owns the order of the steps, where each puts its results, and which are done
+ * already. */
 #ifndef QMT_PIPELINE_H
 #define QMT_PIPELINE_H
 

@@ -37,14 +37,16 @@ static qmtcnn_status open_data(const qmt_run *run, struct results *results, qmtc
     if (status == QMTCNN_OK)
         status = qmt_run_open_data(run, "val", &results->val, error);
     if (status == QMTCNN_OK)
-        status = qmt_dataset_check(results->train, false, threads, ignore_problem, NULL, &results->train_summary, error);
+        status =
+            qmt_dataset_check(results->train, false, threads, ignore_problem, NULL, &results->train_summary, error);
     if (status == QMTCNN_OK)
         status = qmt_dataset_check(results->val, false, threads, ignore_problem, NULL, &results->val_summary, error);
     if (status != QMTCNN_OK)
         return status;
     size_t problems = results->train_summary.problems + results->val_summary.problems;
     if (problems > 0)
-        qmt_log_warning("%zu rows or pictures of the data set have problems: see `qmtcnn info %s`", problems, run->data);
+        qmt_log_warning("%zu rows or pictures of the data set have problems: see `qmtcnn info %s`", problems,
+                        run->data);
     return QMTCNN_OK;
 }
 
@@ -142,9 +144,10 @@ static qmtcnn_status write_json(const qmt_run *run, const qmt_report *report, qm
 static qmtcnn_status write_page(const qmt_run *run, const struct results *results, qmtcnn_error *error)
 {
     qmt_report report = {.title = "From pictures to INT8 models",
-                         .subtitle = run->config->data.dir[0] ? "Trained and checked on real pictures"
-                                                              : "Trained and checked on synthetic faces: figures on real "
-                                                                "pictures will be lower",
+                         .subtitle = run->config->data.dir[0]
+                                         ? "Trained and checked on real pictures"
+                                         : "Trained and checked on synthetic faces: figures on real "
+                                           "pictures will be lower",
                          .configuration = run->steps.config_text,
                          .data_name = results->val->folder,
                          .train_data = &results->train_summary,
@@ -196,9 +199,12 @@ qmtcnn_status qmt_run_report(const qmt_run *run, qmtcnn_error *error)
     const qmt_config *config = run->config;
     bool qat = config->quantize.qat;
     const char *int8 = run->models[qat ? QMT_VARIANT_QAT : QMT_VARIANT_PTQ];
-    qmt_compare_options options = {.fp32 = run->models[QMT_VARIANT_FP32], .int8 = int8,
-                                   .ptq = qat ? run->models[QMT_VARIANT_PTQ] : NULL, .stages = true,
-                                   .min_retention = config->evaluate.min_retention, .threads = config->run.threads};
+    qmt_compare_options options = {.fp32 = run->models[QMT_VARIANT_FP32],
+                                   .int8 = int8,
+                                   .ptq = qat ? run->models[QMT_VARIANT_PTQ] : NULL,
+                                   .stages = true,
+                                   .min_retention = config->evaluate.min_retention,
+                                   .threads = config->run.threads};
     struct results *results = qmt_alloc_zero(1, sizeof *results);
     if (!results)
         return qmt_fail_memory(error, sizeof *results, "the report");

@@ -72,7 +72,8 @@ bool qmt_step_done(const qmt_steps *steps, const char *name, uint64_t key, const
     return done;
 }
 
-qmtcnn_status qmt_step_finish(const qmt_steps *steps, const char *name, uint64_t key, double seconds, qmtcnn_error *error)
+qmtcnn_status qmt_step_finish(const qmt_steps *steps, const char *name, uint64_t key, double seconds,
+                              qmtcnn_error *error)
 {
     char *path = state_path(steps, name);
     char *text = qmt_format("{\"key\": \"%016" PRIx64 "\", \"seconds\": %.3f}\n", key, seconds);

@@ -13,12 +13,14 @@ typedef struct qmt_steps {
     uint64_t chain;          /* over all steps so far; starts at 0 */
 } qmt_steps;
 
-/* Takes the next step into the chain. `sections`: comma-separated top-level sections of the configuration that it depends on. Returns its key. */
+/* Takes the next step into the chain. `sections`: comma-separated top-level sections of the configuration that it
+ * depends on. Returns its key. */
 uint64_t qmt_step_key(qmt_steps *steps, const char *name, const char *sections);
 /* Was it finished with this key, and is `output` (below the working folder) still there? */
 bool qmt_step_done(const qmt_steps *steps, const char *name, uint64_t key, const char *output);
 /* Marks it finished. */
-qmtcnn_status qmt_step_finish(const qmt_steps *steps, const char *name, uint64_t key, double seconds, qmtcnn_error *error);
+qmtcnn_status qmt_step_finish(const qmt_steps *steps, const char *name, uint64_t key, double seconds,
+                              qmtcnn_error *error);
 /* Seconds that it took when it last ran; -1 where unknown. */
 double qmt_step_seconds(const qmt_steps *steps, const char *name);
 
