@@ -8,7 +8,7 @@
 #include <string.h>
 
 static const char synopsis[] = "qmtcnn eval --data DIR --models DIR [OPTION]...\n"
-                               "       qmtcnn eval --predictions DIR --ground-truth DIR [OPTION]...";
+                               "       qmtcnn eval --predictions DIR --ground-truth DIR|--data DIR [OPTION]...";
 static const char text[] =
     "Tells how good a detector is: average precision, also by face size and, where WIDER FACE's .mat\n"
     "files are at hand, in its easy, medium and hard settings; recall at 0.1 and 1 false alarms a\n"
@@ -123,15 +123,17 @@ static qmtcnn_status evaluate(const struct request *request, qmtcnn_error *error
     qmtcnn_status status = QMTCNN_OK;
     if (!evaluation)
         return qmt_fail_memory(error, sizeof *evaluation, "an evaluation");
-    if (request->predictions) {
-        status = qmt_evaluate_predictions(request->predictions, request->ground_truth, evaluation, error);
+    if (!request->ground_truth || !request->predictions)
+        status = open_dataset(request, &dataset, error);
+    if (status == QMTCNN_OK && request->predictions) {
+        status = request->ground_truth
+                     ? qmt_evaluate_predictions(request->predictions, request->ground_truth, evaluation, error)
+                     : qmt_evaluate_predictions_on(request->predictions, dataset, &request->config, evaluation, error);
         if (status == QMTCNN_OK)
             status = print_evaluation(request, evaluation, NULL, error);
-    } else {
-        status = open_dataset(request, &dataset, error);
-        if (status == QMTCNN_OK)
-            status = request->stage ? evaluate_stage(request, dataset, error)
-                                    : evaluate_models(request, dataset, evaluation, error);
+    } else if (status == QMTCNN_OK) {
+        status = request->stage ? evaluate_stage(request, dataset, error)
+                                : evaluate_models(request, dataset, evaluation, error);
     }
     qmt_dataset_free(dataset);
     qmt_free(evaluation);
@@ -141,10 +143,10 @@ static qmtcnn_status evaluate(const struct request *request, qmtcnn_error *error
 /* What no single option shows. NULL: all is well. */
 static const char *wrong_use(const struct request *request)
 {
-    if (request->predictions && !request->ground_truth)
-        return "--predictions needs --ground-truth, the folder of WIDER FACE's .mat files";
+    if (request->predictions && !request->ground_truth && !request->config.data.dir[0])
+        return "--predictions needs --ground-truth, the folder of WIDER FACE's .mat files, or --data, a data set";
     if (request->predictions && (request->models || request->stage || request->save))
-        return "--predictions goes with --ground-truth alone, not with --models, --stage or --save-detections";
+        return "--predictions goes with --ground-truth or --data, not with --models, --stage or --save-detections";
     if (!request->predictions && !request->config.data.dir[0])
         return "give --data DIR (and --models DIR), or --predictions DIR and --ground-truth DIR";
     if (!request->predictions && !request->models)

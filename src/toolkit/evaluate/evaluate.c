@@ -294,6 +294,20 @@ qmtcnn_status qmt_evaluate_models(const char *models, qmtcnn_precision precision
     return status;
 }
 
+/* Are there prediction files for the pictures? Their number without one is in evaluation->missing. */
+static qmtcnn_status check_missing(const qmt_evaluation *evaluation, const qmt_truth *truth, const char *source,
+                                   qmtcnn_error *error)
+{
+    const char *predictions = evaluation->detector;
+    if (evaluation->missing == truth->count)
+        return qmt_fail(error, QMTCNN_ERROR_FORMAT, "%s: no file there is for a picture of %s: want %s.txt and so on",
+                        predictions, source, truth->count ? truth->pictures[0].key : "EVENT/FILE");
+    if (evaluation->missing)
+        qmt_log_warning("%s: no file for %zu of %zu pictures; their faces count as missed", predictions,
+                        evaluation->missing, truth->count);
+    return QMTCNN_OK;
+}
+
 qmtcnn_status qmt_evaluate_predictions(const char *predictions, const char *ground_truth, qmt_evaluation *evaluation,
                                        qmtcnn_error *error)
 {
@@ -307,12 +321,29 @@ qmtcnn_status qmt_evaluate_predictions(const char *predictions, const char *grou
         status = qmt_submission_read(predictions, &detections, error);
     if (status == QMTCNN_OK)
         status = qmt_evaluation_add_wider(evaluation, truth, detections, error);
-    if (status == QMTCNN_OK && evaluation->missing == truth->count)
-        status = qmt_fail(error, QMTCNN_ERROR_FORMAT, "%s: no file there is for a picture of %s: want %s.txt and so on",
-                          predictions, ground_truth, truth->count ? truth->pictures[0].key : "EVENT/FILE");
-    else if (status == QMTCNN_OK && evaluation->missing)
-        qmt_log_warning("%s: no file for %zu of %zu pictures; their faces count as missed", predictions,
-                        evaluation->missing, truth->count);
+    if (status == QMTCNN_OK)
+        status = check_missing(evaluation, truth, ground_truth, error);
+    evaluation->seconds = qmt_seconds() - start;
+    qmt_detections_free(detections);
+    qmt_truth_free(truth);
+    return status;
+}
+
+qmtcnn_status qmt_evaluate_predictions_on(const char *predictions, const qmt_dataset *dataset, const qmt_config *config,
+                                          qmt_evaluation *evaluation, qmtcnn_error *error)
+{
+    qmt_truth *truth = NULL;
+    qmt_detections *detections = NULL;
+    double start = qmt_seconds();
+    qmt_evaluation_init(evaluation);
+    snprintf(evaluation->detector, sizeof evaluation->detector, "%s", predictions);
+    qmtcnn_status status = qmt_truth_from_dataset(dataset, config->evaluate.min_face, &truth, error);
+    if (status == QMTCNN_OK)
+        status = qmt_submission_read(predictions, &detections, error);
+    if (status == QMTCNN_OK)
+        status = qmt_evaluation_add_labels(evaluation, truth, detections, config, error);
+    if (status == QMTCNN_OK)
+        status = check_missing(evaluation, truth, dataset->folder, error);
     evaluation->seconds = qmt_seconds() - start;
     qmt_detections_free(detections);
     qmt_truth_free(truth);

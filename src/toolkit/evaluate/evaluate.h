@@ -83,6 +83,9 @@ qmtcnn_status qmt_evaluate_models(const char *models, qmtcnn_precision precision
 /* Submission files against the .mat files: no pictures needed. */
 qmtcnn_status qmt_evaluate_predictions(const char *predictions, const char *ground_truth, qmt_evaluation *evaluation,
                                        qmtcnn_error *error);
+/* Submission files against a data set's own labels. */
+qmtcnn_status qmt_evaluate_predictions_on(const char *predictions, const qmt_dataset *dataset, const qmt_config *config,
+                                          qmt_evaluation *evaluation, qmtcnn_error *error);
 
 /* What each figure means, a line each; for qmt_free(). NULL when out of memory. */
 char *qmt_evaluation_protocol(const qmt_evaluation *evaluation);
