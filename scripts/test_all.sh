@@ -47,6 +47,10 @@ for path in sys.argv[1:]:
 print(f"{len(sys.argv) - 1} files pass onnx.checker's full check")
 PYTHON
 }
+pytorch() {
+    mkdir -p "$work/steps" && "$build/tests/test_net_dump" "$work/steps" &&
+        "$python" scripts/check_pytorch.py "$work/steps"
+}
 
 check "synthetic faces: facenet-pytorch finds them" synthetic_faces
 check "demo" demo
@@ -56,7 +60,7 @@ if [ -f scripts/check_onnxruntime.py ]; then
     [ -d $shared/data/WIDER_val/images ] && pictures=$shared/data/WIDER_val/images
     check "ONNX Runtime, every layer" "$python" scripts/check_onnxruntime.py "$build" "$work/demo/models" "$pictures"
 fi
-check "PyTorch: forward, SGD step, folded QAT step" "$python" scripts/check_pytorch.py "$build"
+check "PyTorch: forward, SGD step, folded QAT step" pytorch
 check "TensorBoard" scripts/check_tensorboard.sh "$python" "$work/demo/logs" "$work/tensorboard.png"
 check "kill and resume" scripts/check_kill.sh "$tool" 20
 check "threads and ranks" scripts/check_ranks.sh "$tool"
