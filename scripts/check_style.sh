@@ -7,7 +7,7 @@ build=${1:-build/release}
 bad=0
 complain() { echo "check_style: $*"; bad=1; }
 
-mapfile -t sources < <(find src include tests bench fuzz examples -name '*.[ch]' | sort)
+mapfile -t sources < <(git ls-files "*.c" "*.h" 2>/dev/null | grep . || find src include tests examples -name "*.[ch]" | sort)
 
 if command -v clang-format >/dev/null; then
     unformatted=$(clang-format --dry-run "${sources[@]}" 2>&1 | sed -n 's/^\([^:]*\):[0-9].*warning.*/\1/p' | sort -u)

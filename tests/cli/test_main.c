@@ -1,4 +1,4 @@
-/* The program itself, where it was built beside the tests: exit statuses, and that every command has help. */
+/* The program itself ($QMT_TOOL, or ./qmtcnn): exit statuses, and that every command has help. */
 #define _XOPEN_SOURCE 700
 #include "common/test.h"
 
@@ -14,10 +14,11 @@ static char printed[1 << 16];
 /* Runs `qmtcnn OPTIONS 2>&1`; returns its exit status. */
 static int run(const char *options)
 {
-    char command[512];
-    if (!qmt_file_exists("./qmtcnn"))
+    char command[2048];
+    const char *tool = getenv("QMT_TOOL") ? getenv("QMT_TOOL") : "./qmtcnn";
+    if (!qmt_file_exists(tool))
         skip();
-    snprintf(command, sizeof command, "./qmtcnn %s 2>&1", options);
+    snprintf(command, sizeof command, "'%s' %s 2>&1", tool, options);
     FILE *pipe = popen(command, "r");
     assert_non_null(pipe);
     printed[fread(printed, 1, sizeof printed - 1, pipe)] = 0;

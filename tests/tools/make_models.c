@@ -1,5 +1,5 @@
-/* Writes pnet.onnx, rnet.onnx and onet.onnx with random weights, INT8, into a folder: make_models FOLDER. For tests that
- * need files to load and not faces to find. */
+/* Writes pnet.onnx, rnet.onnx and onet.onnx with random weights, INT8, into a folder: make_models FOLDER. For tests
+ * that need files to load and not faces to find. */
 #include "runtime/models.h"
 
 #include "runtime/model/onnx.h"
