@@ -37,9 +37,9 @@ build() { # NAME COMPILER [CMAKE OPTION]...
     echo "== $name ($(($(date +%s) - start)) s)"
     cmake -S . -B "build/$name" -G Ninja -DCMAKE_C_COMPILER="$compiler" -DQMT_WERROR=ON "$@" >"build/$name.cmake.log" 2>&1 ||
         { cat "build/$name.cmake.log"; echo "0 1 0" >>"$QMT_COUNT"; return 1; }
-    # The last 60 lines: what failed, not the hundreds of lines before it.
-    cmake --build "build/$name" >"build/$name.build.log" 2>&1 ||
-        { tail -n 60 "build/$name.build.log"; echo "0 1 0" >>"$QMT_COUNT"; return 1; }
+    # What failed, not the hundreds of lines around it.
+    cmake --build "build/$name" -- -k 0 >"build/$name.build.log" 2>&1 ||
+        { grep -E "error|FAILED|warning:" "build/$name.build.log" | head -n 60; echo "0 1 0" >>"$QMT_COUNT"; return 1; }
 }
 
 check() { # NAME COMMAND...: one test case that is a script

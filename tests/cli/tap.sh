@@ -73,7 +73,7 @@ is_json() { # [--lines] FILE
 }
 
 has() { # TEXT FILE
-    grep -qF -- "$1" "$2" || {
+    grep -aqF -- "$1" "$2" || {
         echo "'$1' is not in $2:"
         tail -n 5 "$2"
         return 1

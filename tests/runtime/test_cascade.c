@@ -94,7 +94,7 @@ static qmtcnn_status fake_pnet(void *state, int worker, const qmt_pixels *level,
                                qmtcnn_error *error)
 {
     struct fake *fake = state;
-    int rows, columns;
+    int rows = 0, columns = 0;
     assert_true(worker >= 0 && worker < fake->workers);
     atomic_fetch_add(&fake->calls, 1);
     if (fake->fail_net == QMT_PNET)

@@ -31,6 +31,42 @@ const char *qmtcnn_version(void)
     return QMTCNN_VERSION;
 }
 
+/* Bytes of the UTF-8 character at `text`; 0: it is none. */
+static size_t character_size(const unsigned char *text)
+{
+    size_t size = text[0] < 0x80                       ? 1
+                  : text[0] >= 0xc2 && text[0] <= 0xdf ? 2
+                  : text[0] >= 0xe0 && text[0] <= 0xef ? 3
+                  : text[0] >= 0xf0 && text[0] <= 0xf4 ? 4
+                                                       : 0;
+    for (size_t i = 1; i < size; i++)
+        if ((text[i] & 0xc0) != 0x80)
+            return 0;
+    /* Nothing encoded longer than needed, no surrogates, nothing past U+10FFFF. */
+    if ((text[0] == 0xe0 && text[1] < 0xa0) || (text[0] == 0xf0 && text[1] < 0x90) ||
+        (text[0] == 0xed && text[1] > 0x9f) || (text[0] == 0xf4 && text[1] > 0x8f))
+        return 0;
+    return size;
+}
+
+/* Messages quote hostile files: what is no text, or would move a terminal's cursor, becomes question marks. So a
+ * message is one line of UTF-8. */
+static void make_printable(char *message)
+{
+    unsigned char *text = (unsigned char *)message;
+    while (*text) {
+        size_t size = character_size(text);
+        bool control = *text < 32 || *text == 127 || (*text == 0xc2 && text[1] < 0xa0);
+        if (size == 0 || (size == 1 && control)) {
+            *text++ = '?';
+        } else {
+            if (control)
+                text[0] = text[1] = '?';
+            text += size;
+        }
+    }
+}
+
 qmtcnn_status qmt_fail(qmtcnn_error *error, qmtcnn_status status, const char *format, ...)
 {
     if (error) {
@@ -39,6 +75,7 @@ qmtcnn_status qmt_fail(qmtcnn_error *error, qmtcnn_status status, const char *fo
         va_start(arguments, format);
         vsnprintf(error->message, sizeof error->message, format, arguments);
         va_end(arguments);
+        make_printable(error->message);
     }
     return status;
 }
@@ -56,6 +93,7 @@ qmtcnn_status qmt_fail_in(qmtcnn_error *error, qmtcnn_status status, const char 
         va_end(arguments);
         if (length >= 0 && (size_t)length < sizeof error->message)
             snprintf(error->message + length, sizeof error->message - (size_t)length, ": %s", inner);
+        make_printable(error->message);
     }
     return status;
 }

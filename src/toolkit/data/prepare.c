@@ -13,7 +13,8 @@ static qmtcnn_status check_options(const qmt_dataset *dataset, const qmt_prepare
     const qmt_prepare_config *prepare = job->prepare;
     const char *net = qmt_net_name(options->net);
     if (dataset->picture_count == 0 || dataset->picture_count > UINT32_MAX)
-        return qmt_fail(error, QMTCNN_ERROR_ARGUMENT, "%s: no pictures in split %s", dataset->folder, dataset->split);
+        return qmt_fail(error, QMTCNN_ERROR_ARGUMENT, "%s: no pictures in split %s", dataset->annotation_path,
+                        dataset->split);
     if (prepare->mine && options->net != QMT_PNET && !options->models)
         return qmt_fail(error, QMTCNN_ERROR_ARGUMENT,
                         "%s trains on what %s lets through: give the folder with %s by --models, or "
