@@ -5,18 +5,20 @@ set -uo pipefail
 . "$(dirname "$0")/tap.sh"
 cd "$tap_work" || exit 1
 
-cat >tiny.yaml <<'YAML'
+batch=64
+if is_sanitized; then batch=16 tool_seconds=300; fi
+cat >tiny.yaml <<YAML
 run: {workdir: work, threads: 2}
 synth: {images: 24, val_images: 4, width: 320, height: 240, max_face: 160}
 prepare: {max_negatives: 1000, max_positives: 300, max_parts: 300, max_landmarks: 300, shard_samples: 1024}
-train: {epochs: 3, batch: 64, steps_per_epoch: 60, log_steps: 20, rnet: {steps_per_epoch: 40}, onet: {steps_per_epoch: 10}}
+train: {epochs: 3, batch: $batch, steps_per_epoch: 60, log_steps: 20, rnet: {steps_per_epoch: 40}, onet: {steps_per_epoch: 10}}
 quantize: {calibration_batches: 2}
 evaluate: {bootstrap: 20, min_retention: 0, thresholds: [0.3, 0.3, 0.1]}
 detect: {max_proposals: 100, min_face: 24}
 YAML
 models=work/models/mtcnn_qat
 # So little training finds next to nothing at the usual scores.
-low=(--thresholds 0.1,0.1,0.05 --max-proposals 50)
+low=(--thresholds "0.1,0.1,0.05" --max-proposals 50)
 
 # ---- run ------------------------------------------------------------------------------------------
 
@@ -105,12 +107,20 @@ else
 fi
 
 validate() { qmtcnn validate --config tiny.yaml --data work/data --fp32 work/models/mtcnn_fp32 --int8 "$@"; }
+# Small batches may teach too little for a comparison; the tool says so, then.
+validates() {
+    local status
+    validate "$@" 2>validate.err
+    status=$?
+    cat validate.err >&2
+    [ $status = 0 ] || { [ $status = 1 ] && is_sanitized && has 'nothing to keep' validate.err; }
+}
 validate_json() {
-    exits 0 validate $models --ptq work/models/mtcnn_ptq --stages --threads 2 --format json >validate.json &&
+    validates $models --ptq work/models/mtcnn_ptq --stages --threads 2 --format json >validate.json &&
         is_json validate.json && has '"retention"' validate.json
 }
-validate_text() { exits 0 validate $models --limit 2 --min-retention 0 >validate.txt && has 'worst first' validate.txt; }
-validate_html() { exits 0 validate $models --format html --out validate.html && has '</html>' validate.html; }
+validate_text() { validates $models --limit 2 --min-retention 0 >validate.txt && has 'worst first' validate.txt; }
+validate_html() { validates $models --format html --out validate.html && has '</html>' validate.html; }
 validate_wrong() { exits 1 validate work/nothing 2>wrong.txt && has work/nothing wrong.txt; }
 ok "validate --stages: JSON" validate_json
 ok "validate: text" validate_text

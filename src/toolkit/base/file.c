@@ -1,4 +1,4 @@
-#define _XOPEN_SOURCE 700
+#define _DEFAULT_SOURCE /* madvise */
 #include "toolkit/base/file.h"
 
 #include <errno.h>
@@ -260,6 +260,12 @@ void qmt_file_unmap(qmt_mapping *mapping)
         munmap((void *)(uintptr_t)mapping->data, mapping->size);
     mapping->data = NULL;
     mapping->size = 0;
+}
+
+void qmt_file_release(const qmt_mapping *mapping)
+{
+    if (mapping->data)
+        madvise((void *)(uintptr_t)mapping->data, mapping->size, MADV_DONTNEED);
 }
 
 bool qmt_file_exists(const char *path)

@@ -36,6 +36,9 @@ typedef struct qmt_mapping {
 } qmt_mapping;
 qmtcnn_status qmt_file_map(const char *path, qmt_mapping *mapping, qmtcnn_error *error);
 void qmt_file_unmap(qmt_mapping *mapping);
+/* Gives the pages that were read back to the system's page cache, so that a file read bit by bit doesn't count as this
+ * process's memory. They come back when they are read again. Other threads may be reading. */
+void qmt_file_release(const qmt_mapping *mapping);
 
 bool qmt_file_exists(const char *path);
 bool qmt_folder_exists(const char *path);

@@ -314,6 +314,11 @@ void qmt_tensors_close(qmt_tensors_file *file)
     qmt_free(file);
 }
 
+void qmt_tensors_release(const qmt_tensors_file *file)
+{
+    qmt_file_release(&file->mapping);
+}
+
 size_t qmt_tensors_count(const qmt_tensors_file *file)
 {
     return file->count;

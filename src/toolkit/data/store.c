@@ -146,6 +146,12 @@ void qmt_store_close(qmt_store *store)
     qmt_free(store);
 }
 
+void qmt_store_release(const qmt_store *store)
+{
+    for (size_t i = 0; i < store->manifest.shard_count; i++)
+        qmt_tensors_release(store->shards[i].file);
+}
+
 qmt_net_id qmt_store_net(const qmt_store *store)
 {
     return store->manifest.net;

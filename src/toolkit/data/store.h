@@ -23,6 +23,9 @@ typedef struct qmt_store qmt_store;
 /* Maps FOLDER's shards after checking the manifest's hashes of headers and sizes. Read-only: threads may share it. */
 qmtcnn_status qmt_store_open(const char *folder, qmt_store **store, qmtcnn_error *error);
 void qmt_store_close(qmt_store *store);
+/* Lets go of the memory that samples read so far take; pointers to pixels stay valid. A reader of many samples calls it
+ * now and then. Any thread may, while others read. */
+void qmt_store_release(const qmt_store *store);
 qmt_net_id qmt_store_net(const qmt_store *store);
 /* The side of a sample, pixels: qmt_net_side() of the net. */
 int qmt_store_side(const qmt_store *store);

@@ -203,6 +203,7 @@ qmtcnn_status qmt_export(const char *checkpoints, qmt_variant variant, const qmt
                          qmtcnn_error *error)
 {
     qmt_profile profile;
+    char missing[64] = "";
     int written = 0;
     qmtcnn_status status = qmt_profile_load(config->export.profile, &profile, error);
     for (int net = 0; net < qmt_net_count && status == QMTCNN_OK; net++) {
@@ -214,7 +215,8 @@ qmtcnn_status qmt_export(const char *checkpoints, qmt_variant variant, const qmt
             status = export_net(path, (qmt_net_id)net, variant, config, &profile, out, error);
             written++;
         } else {
-            qmt_log_warning("[export] %s is skipped: there is no %s", name, path);
+            size_t length = strlen(missing);
+            snprintf(missing + length, sizeof missing - length, "%s%s", length ? ", " : "", name);
         }
         qmt_free(path);
     }
@@ -222,5 +224,7 @@ qmtcnn_status qmt_export(const char *checkpoints, qmt_variant variant, const qmt
         return qmt_fail(error, QMTCNN_ERROR_IO,
                         "%s holds no {pnet,rnet,onet}/%s.safetensors; train first: qmtcnn train --model all",
                         checkpoints, variant_name(variant));
+    if (status == QMTCNN_OK && missing[0])
+        qmt_log_info("[export] %s: without %s, which is not trained yet", out, missing);
     return status;
 }

@@ -8,6 +8,8 @@
 #include <string.h>
 
 enum { slot_count = 3, max_loader_threads = 256 };
+/* Steps between two times that the memory of samples read so far is let go. */
+enum { release_steps = 4 };
 
 /* Streams of random numbers: orders and changes must not share one. */
 enum { order_stream = 0x100, change_stream = 0x200 };
@@ -225,6 +227,8 @@ qmtcnn_status qmt_loader_next(qmt_loader *loader, qmt_batch *batch, qmtcnn_error
     pthread_mutex_unlock(&loader->lock);
     if (failure.status != QMTCNN_OK)
         return qmt_fail(error, failure.status, "a batch of samples: %s", failure.message);
+    if (step % release_steps == 0)
+        qmt_store_release(loader->options.store);
     *batch = (qmt_batch){step, current->input, current->labels, qmt_seconds() - start};
     loader->next_step++;
     return QMTCNN_OK;
