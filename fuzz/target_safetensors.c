@@ -43,7 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; status == QMTCNN_OK && i < rows.count; i++) {
         qmt_sample sample;
         qmt_sample_rows_get(&rows, i, &sample);
-        fuzz_check(sample.sample_class < qmt_class_count, "a class that there is not");
+        fuzz_check((int)sample.sample_class < qmt_class_count, "a class that there is not");
     }
     if (status == QMTCNN_OK)
         qmt_sample_rows_close(&rows);

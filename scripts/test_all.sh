@@ -62,6 +62,7 @@ if [ -f scripts/check_onnxruntime.py ]; then
 fi
 check "PyTorch: forward, SGD step, folded QAT step" pytorch
 check "TensorBoard" scripts/check_tensorboard.sh "$python" "$work/demo/logs" "$work/tensorboard.png"
+check "fuzz smoke, 5 seconds a target" scripts/fuzz_smoke.sh "$PWD/build/fuzz" 5
 check "kill and resume" scripts/check_kill.sh "$tool" 20
 check "threads and ranks" scripts/check_ranks.sh "$tool"
 if [ ! -d $shared/data ]; then skip "real pictures" "no $shared/data"; fi

@@ -15,9 +15,10 @@ head -c 9216 /dev/zero | tr '\0' 'q' >>"$tap_work/picture.ppm"
 
 with_pkg_config() {
     local flags
-    flags=$(PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name qmtcnn.pc)") pkg-config --cflags --libs --static qmtcnn) &&
-        # shellcheck disable=SC2086
-        cc -std=c11 "$QMT_ROOT/examples/detect.c" -o "$tap_work/by_hand" $flags
+    flags=$(PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name qmtcnn.pc)") pkg-config --cflags --libs --static qmtcnn) ||
+        return 1
+    # shellcheck disable=SC2086
+    cc -std=c11 "$QMT_ROOT/examples/detect.c" -o "$tap_work/by_hand" $flags
 }
 runs() { # PROGRAM: finds its models and exits with 0; and without models says so and exits with 1
     "$1" "$tap_work/models" "$tap_work/picture.ppm" && exits 1 "$1" "$tap_work/nowhere" "$tap_work/picture.ppm"

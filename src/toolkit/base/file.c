@@ -1,4 +1,4 @@
-#define _DEFAULT_SOURCE /* madvise */
+#define _XOPEN_SOURCE 700
 #include "toolkit/base/file.h"
 
 #include <errno.h>
@@ -262,10 +262,52 @@ void qmt_file_unmap(qmt_mapping *mapping)
     mapping->size = 0;
 }
 
-void qmt_file_release(const qmt_mapping *mapping)
+struct qmt_reader {
+    char *path;
+    int file;
+};
+
+qmtcnn_status qmt_reader_open(const char *path, qmt_reader **result, qmtcnn_error *error)
 {
-    if (mapping->data)
-        madvise((void *)(uintptr_t)mapping->data, mapping->size, MADV_DONTNEED);
+    size_t size;
+    *result = NULL;
+    qmt_reader *reader = qmt_alloc_zero(1, sizeof *reader);
+    if (!reader || !(reader->path = qmt_copy_string(path))) {
+        qmt_free(reader);
+        return qmt_fail_memory(error, sizeof *reader, path);
+    }
+    reader->file = open_file(path, &size, error);
+    if (reader->file < 0) {
+        qmt_free(reader->path);
+        qmt_free(reader);
+        return QMTCNN_ERROR_IO;
+    }
+    *result = reader;
+    return QMTCNN_OK;
+}
+
+void qmt_reader_close(qmt_reader *reader)
+{
+    if (!reader)
+        return;
+    close(reader->file);
+    qmt_free(reader->path);
+    qmt_free(reader);
+}
+
+qmtcnn_status qmt_reader_read(const qmt_reader *reader, size_t offset, void *data, size_t size, qmtcnn_error *error)
+{
+    for (size_t done = 0; done < size;) {
+        ssize_t got = pread(reader->file, (char *)data + done, size - done, (off_t)(offset + done));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return fail_with_errno(error, "read", reader->path);
+        if (got == 0)
+            return qmt_fail(error, QMTCNN_ERROR_IO, "'%s' became shorter while it was read", reader->path);
+        done += (size_t)got;
+    }
+    return QMTCNN_OK;
 }
 
 bool qmt_file_exists(const char *path)

@@ -36,9 +36,13 @@ typedef struct qmt_mapping {
 } qmt_mapping;
 qmtcnn_status qmt_file_map(const char *path, qmt_mapping *mapping, qmtcnn_error *error);
 void qmt_file_unmap(qmt_mapping *mapping);
-/* Gives the pages that were read back to the system's page cache, so that a file read bit by bit doesn't count as this
- * process's memory. They come back when they are read again. Other threads may be reading. */
-void qmt_file_release(const qmt_mapping *mapping);
+
+/* A file open for reading pieces of it at any place; any number of threads may. */
+typedef struct qmt_reader qmt_reader;
+qmtcnn_status qmt_reader_open(const char *path, qmt_reader **reader, qmtcnn_error *error);
+void qmt_reader_close(qmt_reader *reader);
+/* `size` bytes at `offset`, all of them or an error. */
+qmtcnn_status qmt_reader_read(const qmt_reader *reader, size_t offset, void *data, size_t size, qmtcnn_error *error);
 
 bool qmt_file_exists(const char *path);
 bool qmt_folder_exists(const char *path);

@@ -314,9 +314,9 @@ void qmt_tensors_close(qmt_tensors_file *file)
     qmt_free(file);
 }
 
-void qmt_tensors_release(const qmt_tensors_file *file)
+size_t qmt_tensors_offset(const qmt_tensors_file *file, const void *data)
 {
-    qmt_file_release(&file->mapping);
+    return (size_t)((const uint8_t *)data - file->mapping.data);
 }
 
 size_t qmt_tensors_count(const qmt_tensors_file *file)

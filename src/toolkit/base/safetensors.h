@@ -35,8 +35,8 @@ qmtcnn_status qmt_tensors_write(qmt_tensors_writer *writer, const char *path, qm
 typedef struct qmt_tensors_file qmt_tensors_file;
 qmtcnn_status qmt_tensors_open(const char *path, qmt_tensors_file **file, qmtcnn_error *error);
 void qmt_tensors_close(qmt_tensors_file *file);
-/* See qmt_file_release(). */
-void qmt_tensors_release(const qmt_tensors_file *file);
+/* Where in the file `data`, a place in one of its tensors, lies. */
+size_t qmt_tensors_offset(const qmt_tensors_file *file, const void *data);
 size_t qmt_tensors_count(const qmt_tensors_file *file);
 const qmt_tensor *qmt_tensors_at(const qmt_tensors_file *file, size_t index);
 /* NULL where there is none of that name. */

@@ -16,6 +16,7 @@ struct qmt_store {
     char *text;
     qmt_manifest manifest;
     qmt_sample_rows *shards;
+    qmt_reader **readers;
     place *places[qmt_class_count]; /* in the order of shards and rows */
     size_t counts[qmt_class_count];
 };
@@ -61,6 +62,8 @@ static qmtcnn_status open_shard(qmt_store *store, size_t index, qmtcnn_error *er
     if (status == QMTCNN_OK && (rows->count != expected->samples || rows->count > UINT32_MAX))
         status = qmt_fail(error, QMTCNN_ERROR_FORMAT, "%s: %zu samples, the manifest says %" PRIu64, path, rows->count,
                           expected->samples);
+    if (status == QMTCNN_OK)
+        status = qmt_reader_open(path, &store->readers[index], error);
     qmt_free(path);
     return status;
 }
@@ -69,7 +72,8 @@ static qmtcnn_status open_shards(qmt_store *store, qmtcnn_error *error)
 {
     size_t count = store->manifest.shard_count;
     store->shards = qmt_alloc_zero(count, sizeof *store->shards);
-    if (!store->shards)
+    store->readers = qmt_alloc_zero(count, sizeof *store->readers);
+    if (!store->shards || !store->readers)
         return qmt_fail_memory(error, count * sizeof *store->shards, "the list of shards");
     for (size_t i = 0; i < count; i++) {
         qmtcnn_status status = open_shard(store, i, error);
@@ -139,17 +143,14 @@ void qmt_store_close(qmt_store *store)
         qmt_free(store->places[k]);
     for (size_t i = 0; store->shards && i < store->manifest.shard_count; i++)
         qmt_sample_rows_close(&store->shards[i]);
+    for (size_t i = 0; store->readers && i < store->manifest.shard_count; i++)
+        qmt_reader_close(store->readers[i]);
+    qmt_free(store->readers);
     qmt_free(store->shards);
     qmt_manifest_clear(&store->manifest);
     qmt_free(store->text);
     qmt_free(store->folder);
     qmt_free(store);
-}
-
-void qmt_store_release(const qmt_store *store)
-{
-    for (size_t i = 0; i < store->manifest.shard_count; i++)
-        qmt_tensors_release(store->shards[i].file);
 }
 
 qmt_net_id qmt_store_net(const qmt_store *store)
@@ -172,6 +173,17 @@ void qmt_store_get(const qmt_store *store, qmt_sample_class sample_class, size_t
     place where = store->places[sample_class][index];
     qmt_sample_rows_get(&store->shards[where.shard], where.row, sample);
     sample->sample_class = sample_class;
+}
+
+qmtcnn_status qmt_store_read(const qmt_store *store, qmt_sample_class sample_class, size_t index, uint8_t *pixels,
+                             qmt_sample *sample, qmtcnn_error *error)
+{
+    place where = store->places[sample_class][index];
+    size_t size = 3 * (size_t)store->manifest.side * (size_t)store->manifest.side;
+    qmt_store_get(store, sample_class, index, sample);
+    size_t offset = qmt_tensors_offset(store->shards[where.shard].file, sample->pixels);
+    sample->pixels = pixels;
+    return qmt_reader_read(store->readers[where.shard], offset, pixels, size, error);
 }
 
 uint64_t qmt_store_hash(const qmt_store *store)

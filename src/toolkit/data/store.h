@@ -23,9 +23,6 @@ typedef struct qmt_store qmt_store;
 /* Maps FOLDER's shards after checking the manifest's hashes of headers and sizes. Read-only: threads may share it. */
 qmtcnn_status qmt_store_open(const char *folder, qmt_store **store, qmtcnn_error *error);
 void qmt_store_close(qmt_store *store);
-/* Lets go of the memory that samples read so far take; pointers to pixels stay valid. A reader of many samples calls it
- * now and then. Any thread may, while others read. */
-void qmt_store_release(const qmt_store *store);
 qmt_net_id qmt_store_net(const qmt_store *store);
 /* The side of a sample, pixels: qmt_net_side() of the net. */
 int qmt_store_side(const qmt_store *store);
@@ -33,6 +30,10 @@ int qmt_store_side(const qmt_store *store);
 size_t qmt_store_count(const qmt_store *store, qmt_sample_class sample_class);
 void qmt_store_get(const qmt_store *store, qmt_sample_class sample_class, size_t index, qmt_sample *sample);
 /* Hash over all shards' hashes: says which data a model was trained on. */
+/* The same with the pixels copied to `pixels` ([side][side][3]) and sample->pixels set to it: for readers of all
+ * samples, since mapped pages that were touched count as this process's memory. Any number of threads may. */
+qmtcnn_status qmt_store_read(const qmt_store *store, qmt_sample_class sample_class, size_t index, uint8_t *pixels,
+                             qmt_sample *sample, qmtcnn_error *error);
 uint64_t qmt_store_hash(const qmt_store *store);
 /* The manifest's text. */
 const char *qmt_store_manifest(const qmt_store *store);

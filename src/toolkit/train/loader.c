@@ -8,8 +8,6 @@
 #include <string.h>
 
 enum { slot_count = 3, max_loader_threads = 256 };
-/* Steps between two times that the memory of samples read so far is let go. */
-enum { release_steps = 4 };
 
 /* Streams of random numbers: orders and changes must not share one. */
 enum { order_stream = 0x100, change_stream = 0x200 };
@@ -36,6 +34,7 @@ typedef struct loader_thread {
     pthread_t thread;
     qmt_augmenter augmenter;
     uint8_t *pixels; /* [16][side][side][3] */
+    uint8_t *stored; /* [side][side][3]: a sample as it came from the store; part of the same memory */
 } loader_thread;
 
 struct qmt_loader {
@@ -62,7 +61,10 @@ static qmtcnn_status make_sample(qmt_loader *loader, loader_thread *thread, cons
                                  qmt_label *label, qmtcnn_error *error)
 {
     qmt_sample sample;
-    qmt_store_get(loader->options.store, from->sample_class, from->index, &sample);
+    qmtcnn_status status =
+        qmt_store_read(loader->options.store, from->sample_class, from->index, thread->stored, &sample, error);
+    if (status != QMTCNN_OK)
+        return status;
     label->sample_class = from->sample_class;
     uint64_t stream = change_stream + (uint64_t)from->sample_class;
     qmt_random random = qmt_random_stream(loader->options.seed, stream, from->ordinal);
@@ -227,8 +229,6 @@ qmtcnn_status qmt_loader_next(qmt_loader *loader, qmt_batch *batch, qmtcnn_error
     pthread_mutex_unlock(&loader->lock);
     if (failure.status != QMTCNN_OK)
         return qmt_fail(error, failure.status, "a batch of samples: %s", failure.message);
-    if (step % release_steps == 0)
-        qmt_store_release(loader->options.store);
     *batch = (qmt_batch){step, current->input, current->labels, qmt_seconds() - start};
     loader->next_step++;
     return QMTCNN_OK;
@@ -273,9 +273,10 @@ static qmtcnn_status start_threads(qmt_loader *loader, qmtcnn_error *error)
     for (int i = 0; i < loader->options.threads; i++) {
         loader_thread *thread = &loader->threads[i];
         thread->loader = loader;
-        thread->pixels = qmt_alloc(qmt_lanes, bytes);
+        thread->pixels = qmt_alloc(qmt_lanes + 1, bytes);
         if (!thread->pixels)
-            return qmt_fail_memory(error, qmt_lanes * bytes, "a loader thread");
+            return qmt_fail_memory(error, (qmt_lanes + 1) * bytes, "a loader thread");
+        thread->stored = thread->pixels + qmt_lanes * bytes;
         if (pthread_create(&thread->thread, NULL, loader_main, thread) != 0) {
             qmt_free(thread->pixels);
             return qmt_fail(error, QMTCNN_ERROR_MEMORY, "can't start loader thread %d", i);

@@ -23,13 +23,14 @@ typedef struct validation {
 } validation;
 
 /* Sample number `at`, counted through the classes. */
-static void get_sample(const validation *all, int at, qmt_sample *sample)
+static qmtcnn_status read_sample(const validation *all, int at, uint8_t *pixels, qmt_sample *sample,
+                                 qmtcnn_error *error)
 {
     uint32_t left = (uint32_t)at;
     int c = 0;
     while (left >= all->indices[c].count)
         left -= all->indices[c++].count;
-    qmt_store_get(all->store, (qmt_sample_class)c, all->indices[c].items[left], sample);
+    return qmt_store_read(all->store, (qmt_sample_class)c, all->indices[c].items[left], pixels, sample, error);
 }
 
 static void keep_results(const validation *all, const validator *own, int first, int count)
@@ -57,8 +58,8 @@ static void run_chunk(void *state, int index, int worker)
         return;
     for (int i = 0; i < count; i++) {
         qmt_sample sample;
-        get_sample(all, first + i, &sample);
-        memcpy(own->pixels + (size_t)i * bytes, sample.pixels, bytes);
+        if (read_sample(all, first + i, own->pixels + (size_t)i * bytes, &sample, &own->error) != QMTCNN_OK)
+            return;
         qmt_prediction *to = &all->predictions[first + i];
         to->sample_class = sample.sample_class;
         memcpy(to->true_box, sample.box, sizeof to->true_box);
