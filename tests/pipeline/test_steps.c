@@ -37,6 +37,23 @@ static void remembers_what_is_done(void **state)
     test_remove_folder(folder);
 }
 
+static void only_the_same_settings_resume(void **state)
+{
+    (void)state;
+    qmtcnn_error error;
+    bool again = true;
+    char *folder = test_make_folder();
+    qmt_steps steps = {folder, config, 0};
+    assert_ok(qmt_step_start(&steps, "train", 7, &again, &error), &error);
+    assert_false(again);
+    assert_ok(qmt_step_start(&steps, "train", 7, &again, &error), &error);
+    assert_true(again);
+    assert_ok(qmt_step_start(&steps, "train", 8, &again, &error), &error);
+    assert_false(again);
+    assert_false(qmt_step_done(&steps, "train", 8, "steps"));
+    test_remove_folder(folder);
+}
+
 static void damaged_state_runs_again(void **state)
 {
     (void)state;
@@ -55,6 +72,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keys_depend_on_their_sections),
         cmocka_unit_test(remembers_what_is_done),
+        cmocka_unit_test(only_the_same_settings_resume),
         cmocka_unit_test(damaged_state_runs_again),
     };
     return cmocka_run_group_tests_name("steps", tests, NULL, NULL);

@@ -138,6 +138,19 @@ FILE *qmt_writer_stream(qmt_writer *writer)
     return writer->stream;
 }
 
+/* Makes the new name of a file outlast a power cut: the name lies in the folder. Where a file system can't, nothing is
+ * lost but that. */
+static void sync_folder_of(const char *path)
+{
+    char *folder = parent_of(path);
+    int file = folder ? open(*folder ? folder : ".", O_RDONLY | O_CLOEXEC) : -1;
+    if (file >= 0) {
+        (void)fsync(file);
+        close(file);
+    }
+    qmt_free(folder);
+}
+
 qmtcnn_status qmt_writer_commit(qmt_writer *writer, qmtcnn_error *error)
 {
     qmtcnn_status status = QMTCNN_OK;
@@ -148,6 +161,8 @@ qmtcnn_status qmt_writer_commit(qmt_writer *writer, qmtcnn_error *error)
     if (bad || rename(writer->temporary, writer->path) != 0) {
         status = fail_with_errno(error, "write", writer->path);
         unlink(writer->temporary);
+    } else {
+        sync_folder_of(writer->path);
     }
     writer_free(writer);
     return status;

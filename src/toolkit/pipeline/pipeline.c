@@ -141,6 +141,23 @@ static qmtcnn_status export_all(qmt_run *run, qmtcnn_error *error)
     return status;
 }
 
+/* A training that other settings began is not resumed: it is set aside, and a new one starts. Ranks share the working
+ * folder, so the first one looks and tells the others. */
+static qmtcnn_status may_resume(qmt_run *run, const char *name, uint64_t key, bool *resume, qmtcnn_error *error)
+{
+    qmtcnn_status status = QMTCNN_OK;
+    bool again = false;
+    if (qmt_ranks_rank(run->ranks) == 0)
+        status = qmt_step_start(&run->steps, name, key, &again, error);
+    qmtcnn_status agreed = qmt_ranks_agree(run->ranks, status);
+    if (agreed != QMTCNN_OK)
+        return status != QMTCNN_OK ? status : qmt_fail(error, agreed, "another rank stopped; see its message");
+    double sum = again ? 1 : 0;
+    status = qmt_ranks_sum_double(run->ranks, &sum, 1, error);
+    *resume = sum > 0;
+    return status;
+}
+
 static qmtcnn_status train_network(qmt_run *run, qmt_net_id net, qmtcnn_error *error)
 {
     const qmt_config *config = run->config;
@@ -152,14 +169,18 @@ static qmtcnn_status train_network(qmt_run *run, qmt_net_id net, qmtcnn_error *e
     uint64_t key = qmt_step_key(&run->steps, name, "train,quantize,augment");
     if (skip(run, name, key, best))
         return QMTCNN_OK;
+    bool resume = false;
+    qmtcnn_status status = may_resume(run, name, key, &resume, error);
+    if (status != QMTCNN_OK)
+        return status;
     qmt_train_options options = {.net = net,
                                  .store = store,
                                  .checkpoints = run->checkpoints,
                                  .logs = run->logs,
-                                 .resume = true,
+                                 .resume = resume,
                                  .threads = config->run.threads,
                                  .seed = config->run.seed};
-    qmtcnn_status status = qmt_train(config, &options, run->ranks, error);
+    status = qmt_train(config, &options, run->ranks, error);
     /* Exported at once: the next network learns from what this one lets through. */
     if (status == QMTCNN_OK)
         status = export_all(run, error);
@@ -205,8 +226,11 @@ static qmtcnn_status check(qmt_run *run, qmtcnn_status status, qmtcnn_error *err
     qmtcnn_status agreed = qmt_ranks_agree(run->ranks, status);
     if (status == QMTCNN_OK && agreed != QMTCNN_OK)
         return qmt_fail(error, agreed, "another rank stopped; see its message");
-    if (status == QMTCNN_OK && qmt_stop_requested())
-        return qmt_fail(error, QMTCNN_ERROR_INTERRUPTED, "stopped; give the same command again to go on");
+    /* A step's own message says how to resume that step; here it is simply the same command. */
+    if (status == QMTCNN_ERROR_INTERRUPTED || (status == QMTCNN_OK && qmt_stop_requested()))
+        return qmt_fail(error, QMTCNN_ERROR_INTERRUPTED,
+                        "stopped, and all is saved in '%s': give the same command again to go on",
+                        run->config->run.workdir);
     return status;
 }
 

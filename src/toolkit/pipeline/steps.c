@@ -59,14 +59,47 @@ static json_t *read_state(const qmt_steps *steps, const char *name)
     return state;
 }
 
-bool qmt_step_done(const qmt_steps *steps, const char *name, uint64_t key, const char *output)
+static bool has_key(const json_t *state, uint64_t key)
 {
     char wanted[17];
-    json_t *state = read_state(steps, name);
     const char *found = json_string_value(json_object_get(state, "key"));
     snprintf(wanted, sizeof wanted, "%016" PRIx64, key);
+    return found && strcmp(found, wanted) == 0;
+}
+
+static qmtcnn_status write_state(const qmt_steps *steps, const char *name, const char *text, qmtcnn_error *error)
+{
+    char *path = state_path(steps, name);
+    qmtcnn_status status = path && text ? qmt_file_write(path, text, strlen(text), error)
+                                        : qmt_fail_memory(error, state_limit, "a step's state");
+    qmt_free(path);
+    return status;
+}
+
+qmtcnn_status qmt_step_start(const qmt_steps *steps, const char *name, uint64_t key, bool *again, qmtcnn_error *error)
+{
+    char *begun = qmt_format("%s.begun", name), *text = qmt_format("{\"key\": \"%016" PRIx64 "\"}\n", key);
+    qmtcnn_status status = QMTCNN_OK;
+    *again = false;
+    if (begun && text) {
+        json_t *state = read_state(steps, begun);
+        *again = has_key(state, key);
+        json_decref(state);
+        if (!*again)
+            status = write_state(steps, begun, text, error);
+    } else {
+        status = qmt_fail_memory(error, state_limit, "a step's state");
+    }
+    qmt_free(text);
+    qmt_free(begun);
+    return status;
+}
+
+bool qmt_step_done(const qmt_steps *steps, const char *name, uint64_t key, const char *output)
+{
+    json_t *state = read_state(steps, name);
     char *path = qmt_path_join(steps->workdir, output);
-    bool done = found && strcmp(found, wanted) == 0 && path && (qmt_file_exists(path) || qmt_folder_exists(path));
+    bool done = has_key(state, key) && path && (qmt_file_exists(path) || qmt_folder_exists(path));
     qmt_free(path);
     json_decref(state);
     return done;
@@ -75,12 +108,9 @@ bool qmt_step_done(const qmt_steps *steps, const char *name, uint64_t key, const
 qmtcnn_status qmt_step_finish(const qmt_steps *steps, const char *name, uint64_t key, double seconds,
                               qmtcnn_error *error)
 {
-    char *path = state_path(steps, name);
     char *text = qmt_format("{\"key\": \"%016" PRIx64 "\", \"seconds\": %.3f}\n", key, seconds);
-    qmtcnn_status status = path && text ? qmt_file_write(path, text, strlen(text), error)
-                                        : qmt_fail_memory(error, state_limit, "a step's state");
+    qmtcnn_status status = write_state(steps, name, text, error);
     qmt_free(text);
-    qmt_free(path);
     return status;
 }
 
