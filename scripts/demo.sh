@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # From a bare machine to checked INT8 models on synthetic faces: installs, builds, trains, quantizes, validates, detects.
-# About 12 minutes on 2 cores. Run it again to skip what is done. Options go to `qmtcnn run`.
+# About 8 minutes on 2 cores, installation included. Run it again to skip what is done. Options go to `qmtcnn run`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 start=$(date +%s)

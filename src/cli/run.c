@@ -8,7 +8,7 @@ static const char help_text[] =
     "again, so a stopped run goes on where it was.\n"
     "\n"
     "Examples:\n"
-    "  qmtcnn run configs/demo.yaml                             synthetic faces, about 10 minutes\n"
+    "  qmtcnn run configs/demo.yaml                             synthetic faces, about 6 minutes\n"
     "  qmtcnn run configs/wider.yaml --data wider --limit 500   a first look at real pictures";
 
 static int run(int argc, char **argv)
