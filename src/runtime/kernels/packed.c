@@ -179,3 +179,15 @@ void qmt_normalize(const qmt_pixel_table *table, const uint8_t *pixels, ptrdiff_
             }
     }
 }
+
+void qmt_pack_real(qmt_packed_layer *packed, const qmt_layer *layer)
+{
+    enum { lanes = qmt_channel_step };
+    float *weight = packed->weight;
+    size_t taps = qmt_layer_taps(layer), kernel = (size_t)(layer->kernel_height * layer->kernel_width);
+    for (int block = 0; block < packed->out_padded; block += lanes)
+        for (size_t tap = 0; tap < kernel; tap++)
+            for (size_t in = 0; in < (size_t)layer->in_channels; in++, weight += lanes)
+                for (int lane = 0; lane < lanes && block + lane < layer->out_channels; lane++)
+                    weight[lane] = layer->weight[(size_t)(block + lane) * taps + in * kernel + tap];
+}

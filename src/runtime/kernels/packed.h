@@ -63,4 +63,7 @@ const qmt_kernels *qmt_kernels_avx2(void);
 void qmt_normalize(const qmt_pixel_table *table, const uint8_t *pixels, ptrdiff_t stride, int width, int rows,
                    void *output);
 
+/* Fills packed->weight with FP32 weights in the order that all tables share: [out / 16][ky][kx][in][16]. */
+void qmt_pack_real(qmt_packed_layer *packed, const qmt_layer *layer);
+
 #endif

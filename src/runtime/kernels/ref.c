@@ -12,18 +12,6 @@ typedef int32_t int_lanes __attribute__((vector_size(lanes * sizeof(int32_t)), m
 typedef int16_t short_lanes __attribute__((vector_size(lanes * sizeof(int16_t))));
 typedef int8_t byte_lanes __attribute__((vector_size(lanes), may_alias));
 
-/* Weights, FP32: [out / 16][ky][kx][in][16]. */
-static void pack_real(qmt_packed_layer *packed, const qmt_layer *layer)
-{
-    float *weight = packed->weight;
-    size_t taps = qmt_layer_taps(layer), kernel = (size_t)(layer->kernel_height * layer->kernel_width);
-    for (int block = 0; block < packed->out_padded; block += lanes)
-        for (size_t tap = 0; tap < kernel; tap++)
-            for (size_t in = 0; in < (size_t)layer->in_channels; in++, weight += lanes)
-                for (int lane = 0; lane < lanes && block + lane < layer->out_channels; lane++)
-                    weight[lane] = layer->weight[(size_t)(block + lane) * taps + in * kernel + tap];
-}
-
 /* Weights, INT8: [out / 16][ky][kx][in / 2, rounded up][2][16]. */
 static void pack_int8(qmt_packed_layer *packed, const qmt_layer *layer)
 {
@@ -48,7 +36,7 @@ static qmtcnn_status pack(const qmt_layer *layer, const qmt_pack_options *option
         if (options->int8)
             pack_int8(*packed, layer);
         else
-            pack_real(*packed, layer);
+            qmt_pack_real(*packed, layer);
     }
     return status;
 }
