@@ -4,6 +4,7 @@
 #include "toolkit/base/file.h"
 
 #include <ftw.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,4 +72,22 @@ void fuzz_check(bool holds, const char *what)
 void fuzz_check_message(qmtcnn_status status, const qmtcnn_error *error)
 {
     fuzz_check(status == QMTCNN_OK || error->message[0], "a failure without a message");
+}
+
+void fuzz_check_faces(const qmtcnn_face *faces, size_t count, const qmtcnn_image *image, const qmtcnn_options *options)
+{
+    for (size_t i = 0; i < count; i++) {
+        const qmtcnn_face *face = &faces[i];
+        fuzz_check(isfinite(face->x) && isfinite(face->y) && face->width > 0 && face->height > 0 &&
+                       isfinite(face->width) && isfinite(face->height),
+                   "a box that is none");
+        fuzz_check(face->score >= 0 && face->score <= 1 && (i == 0 || face->score <= faces[i - 1].score),
+                   "scores out of range or order");
+        for (int k = 0; k < 5; k++)
+            fuzz_check(isfinite(face->landmarks[k][0]) && isfinite(face->landmarks[k][1]), "a landmark that is none");
+        if (options->clip == QMTCNN_CLIP_IMAGE)
+            fuzz_check(face->x >= 0 && face->y >= 0 && (double)face->x + (double)face->width <= image->width &&
+                           (double)face->y + (double)face->height <= image->height,
+                       "a box outside the picture");
+    }
 }

@@ -18,5 +18,7 @@ const char *fuzz_file(const char *name, const void *data, size_t size);
 void fuzz_check_message(qmtcnn_status status, const qmtcnn_error *error);
 /* Ends the process, as a finding, where `holds` is false. */
 void fuzz_check(bool holds, const char *what);
+/* What a program may count on in a result; `faces` may be NULL where there are none. */
+void fuzz_check_faces(const qmtcnn_face *faces, size_t count, const qmtcnn_image *image, const qmtcnn_options *options);
 
 #endif

@@ -1,13 +1,13 @@
 /* Writes first inputs for the fuzz targets: fuzz_seeds FOLDER makes FOLDER/TARGET/NAME, about 100 KB in all. They are
  * small and made here, so that the repository holds no binary files. */
-#include "runtime/model/onnx.h"
+#include "common/matlab_file.h"
+#include "networks.h"
 #include "toolkit/base/file.h"
 #include "toolkit/data/store_manifest.h"
 #include "toolkit/data/store_rows.h"
 #include "toolkit/image/image.h"
 #include "toolkit/net/net.h"
 
-#include <matio.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,7 +70,7 @@ static const uint8_t exif[] = {'E', 'x', 'i', 'f', 0, 0, 'M', 'M', 0, 42, 0, 0, 
 
 static void put_pictures(const char *out)
 {
-    enum { width = 17, height = 11, before = 2, mark = 4 };
+    enum { width = 37, height = 31, before = 2, mark = 4 };
     qmtcnn_error error;
     qmt_image image;
     void *jpeg, *png;
@@ -82,6 +82,8 @@ static void put_pictures(const char *out)
     need(qmt_image_encode_png(&image, &png, &png_size, &error), &error);
     put(out, "image/jpeg", jpeg, jpeg_size);
     put(out, "image/png", png, png_size);
+    put(out, "detect/jpeg", jpeg, jpeg_size);
+    put(out, "detect/png", png, png_size);
     put(out, "exif/turned", exif, sizeof exif);
     /* The same JPEG with an APP1 segment behind its first marker. */
     uint8_t *turned = qmt_alloc(jpeg_size + mark + sizeof exif, 1);
@@ -101,45 +103,48 @@ static void put_pictures(const char *out)
 
 /* ---- Networks -------------------------------------------------------------------------------- */
 
-static void init_layer(qmt_layer *layer, const char *name, int in, int out, int kernel, qmt_activation activation)
+static void put_network(const char *out, const char *name, qmt_net_id net, bool int8, qmt_activation activation)
 {
-    qmtcnn_error error;
-    need(qmt_layer_init(layer, name, in, out, kernel, kernel, activation, &error), &error);
-    for (size_t i = 0; i < (size_t)out * qmt_layer_taps(layer); i++)
-        layer->weight[i] = 0.01f * (float)((i * 7) % 21) - 0.1f;
-    for (int c = 0; activation == QMT_ACTIVATION_PRELU && c < out; c++)
-        layer->slope[c] = 0.25f;
-}
-
-static void put_network(const char *out, const char *name, bool int8, qmt_activation activation)
-{
-    static const int channels[] = {2, 4, 10};
-    static const char *const heads[] = {"face", "box", "landmarks"};
-    const qmt_onnx_options options = {0};
-    qmtcnn_error error;
-    qmt_model *model;
+    static const char *const targets[] = {"onnx", "lint"};
     void *data;
     size_t size;
     char path[64];
-    need(qmt_model_create(QMT_PNET, 3, &model, &error), &error);
-    init_layer(&model->layers[0], "conv1", 3, 2, 3, activation);
-    model->layers[0].pool_kernel = model->layers[0].pool_stride = 2;
-    init_layer(&model->layers[1], "conv2", 2, 3, 3, activation);
-    init_layer(&model->layers[2], "conv3", 3, 4, 3, activation);
-    for (int head = 0; head < qmt_head_count; head++)
-        init_layer(&model->heads[head], heads[head], 4, channels[head], 1, QMT_ACTIVATION_NONE);
-    for (int i = 0; int8 && i < 3; i++)
-        need(qmt_layer_quantize(&model->layers[i], i == 0 ? qmt_input_scale() : 0.02f, NULL, &error), &error);
-    for (int head = 0; int8 && head < qmt_head_count; head++)
-        need(qmt_layer_quantize(&model->heads[head], 0.03f, NULL, &error), &error);
-    need(qmt_model_set_metadata(model, "thresholds", "0.6,0.7,0.7", &error), &error);
-    need(qmt_onnx_write(model, &options, &data, &size, &error), &error);
-    snprintf(path, sizeof path, "onnx/%s", name);
-    put(out, path, data, size);
-    snprintf(path, sizeof path, "lint/%s", name);
-    put(out, path, data, size);
+    fuzz_network(net, int8, activation, &data, &size);
+    for (size_t i = 0; i < sizeof targets / sizeof *targets; i++) {
+        snprintf(path, sizeof path, "%s/%s", targets[i], name);
+        put(out, path, data, size);
+    }
+    /* Behind the number of the place that it takes. */
+    uint8_t *placed = qmt_alloc(size + 1, 1);
+    if (!placed)
+        exit(1);
+    placed[0] = (uint8_t)net;
+    memcpy(placed + 1, data, size);
+    snprintf(path, sizeof path, "model/%s", name);
+    put(out, path, placed, size + 1);
+    qmt_free(placed);
     qmt_free(data);
-    qmt_model_free(model);
+}
+
+static void put_networks(const char *out)
+{
+    put_network(out, "fp32", QMT_PNET, false, QMT_ACTIVATION_PRELU);
+    put_network(out, "int8", QMT_PNET, true, QMT_ACTIVATION_RELU);
+    put_network(out, "rnet", QMT_RNET, true, QMT_ACTIVATION_PRELU);
+    put_network(out, "onet", QMT_ONET, false, QMT_ACTIVATION_RELU);
+    qmtcnn_options options;
+    qmtcnn_options_default(NULL, &options);
+    for (int i = 0; i < 3; i++)
+        options.thresholds[i] = 0.3f;
+    uint8_t bytes[sizeof options + 8];
+    for (uint8_t format = 0; format < 6; format++) {
+        const uint8_t view[8] = {60, 50, format, 5, format % 2, 1, 3, 0};
+        char path[32];
+        memcpy(bytes, &options, sizeof options);
+        memcpy(bytes + sizeof options, view, sizeof view);
+        snprintf(path, sizeof path, "options/format%d", format);
+        put(out, path, bytes, sizeof bytes);
+    }
 }
 
 /* ---- Samples and checkpoints ----------------------------------------------------------------- */
@@ -193,51 +198,16 @@ static void put_store(const char *out)
 
 /* ---- MATLAB ---------------------------------------------------------------------------------- */
 
-static matvar_t *cell_of(const char *name, matvar_t *entry)
+static void put_matlab(const char *out)
 {
-    size_t one[2] = {1, 1};
-    matvar_t *cell = Mat_VarCreate(name, MAT_C_CELL, MAT_T_CELL, 2, one, NULL, 0);
-    Mat_VarSetCell(cell, 0, entry);
-    return cell;
-}
-
-static matvar_t *text_of(const char *text)
-{
-    char copy[32]; /* the library copies it again, but asks for memory that may change */
-    size_t dims[2] = {1, (size_t)snprintf(copy, sizeof copy, "%s", text)};
-    return Mat_VarCreate(NULL, MAT_C_CHAR, MAT_T_UINT8, 2, dims, copy, 0);
-}
-
-static matvar_t *numbers_of(double *numbers, size_t rows, size_t columns)
-{
-    size_t dims[2] = {rows, columns};
-    return Mat_VarCreate(NULL, MAT_C_DOUBLE, MAT_T_DOUBLE, 2, dims, numbers, 0);
-}
-
-/* One event with one picture with two faces, as annotations and as ground truth. */
-static void put_mat(const char *out, const char *name, enum matio_compression compression)
-{
-    double boxes[] = {10, 50, 20, 60, 30, 30, 40, 40}, listed[] = {1, 2};
-    qmtcnn_error error;
-    char *folder = path_of(out, "mat"), *path = path_of(folder, name);
-    need(qmt_folder_make(folder, &error), &error);
-    mat_t *file = Mat_CreateVer(path, NULL, MAT_FT_MAT5);
-    if (!file)
+    matlab_file plain, packed;
+    matlab_wider(&plain, 1);
+    put(out, "mat/big_endian", plain.bytes, plain.size);
+    matlab_wider(&plain, 0);
+    put(out, "mat/plain", plain.bytes, plain.size);
+    if (!matlab_compress(&plain, &packed))
         exit(1);
-    matvar_t *variables[] = {
-        cell_of("event_list", text_of("0--Parade")),
-        cell_of("file_list", cell_of(NULL, text_of("a"))),
-        cell_of("face_bbx_list", cell_of(NULL, numbers_of(boxes, 2, 4))),
-        cell_of("gt_list", cell_of(NULL, numbers_of(listed, 2, 1))),
-        cell_of("invalid_label_list", cell_of(NULL, numbers_of(listed, 2, 1))),
-    };
-    for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++) {
-        Mat_VarWrite(file, variables[i], compression);
-        Mat_VarFree(variables[i]);
-    }
-    Mat_Close(file);
-    qmt_free(path);
-    qmt_free(folder);
+    put(out, "mat/compressed", packed.bytes, packed.size);
 }
 
 int main(int argc, char **argv)
@@ -248,11 +218,9 @@ int main(int argc, char **argv)
     }
     put_texts(argv[1]);
     put_pictures(argv[1]);
-    put_network(argv[1], "fp32", false, QMT_ACTIVATION_PRELU);
-    put_network(argv[1], "int8", true, QMT_ACTIVATION_RELU);
+    put_networks(argv[1]);
     put_checkpoint(argv[1]);
     put_store(argv[1]);
-    put_mat(argv[1], "plain", MAT_COMPRESSION_NONE);
-    put_mat(argv[1], "compressed", MAT_COMPRESSION_ZLIB);
+    put_matlab(argv[1]);
     return 0;
 }

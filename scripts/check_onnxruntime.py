@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """Our runtime against ONNX Runtime, layer by layer, each layer fed our runtime's own input to it.
 
-    python scripts/check_onnxruntime.py BUILD MODELS PICTURES [COUNT] [KERNELS]
+    python scripts/check_onnxruntime.py BUILD MODELS PICTURES [COUNT] [KERNELS] [--levels N]
 
-MODELS holds mtcnn_fp32/ and mtcnn_qat/; PICTURES is searched for *.jpg. Demands (exit status 1 otherwise): INT8 values at
+With --levels, INT8 P-Net is also compared on every pyramid level (20-pixel faces) of N pictures. MODELS holds mtcnn_fp32/ and mtcnn_qat/; PICTURES is searched for *.jpg. Demands (exit status 1 otherwise): INT8 values at
 most one step apart, in fewer than 0.1 % of all values (ONNX Runtime keeps biases in FP32), each within 1e-3 of a tie; FP32
 values within 1e-4 of the largest value of their layer. ONNX Runtime runs without graph optimization: with it, it computes
 other arithmetic.
 """
+import argparse
 import json
+import math
 import pathlib
 import subprocess
 import sys
@@ -116,27 +118,60 @@ def compare(network, pixels, ours, totals):
             previous = name
 
 
+def levels(image):
+    """A picture at every size of the pyramid for faces from 20 pixels."""
+    scale = 12 / 20
+    while min(image.size) * scale >= 12:
+        yield np.asarray(image.resize(tuple(math.ceil(side * scale) for side in image.size), Image.BILINEAR))
+        scale *= 0.709
+
+
+def spread(pictures, count):
+    return pictures[:: max(1, len(pictures) // count)][:count]
+
+
+def verdict(what, totals):
+    share = totals["differ"] / max(totals["values"], 1)
+    passed = totals["steps"] <= 1 and share < 1e-3 and totals["tie"] <= 1e-3 and totals["fp32"] <= 1e-4
+    print(f"{what} {'ok' if passed else 'BAD'}: {totals['differ']} of {totals['values']} INT8 values differ "
+          f"({100 * share:.5f} %), at most {totals['steps']} step, at most {totals['tie']:.1e} from a tie; FP32 within "
+          f"{totals['fp32']:.1e}", flush=True)
+    return passed
+
+
+def new_totals():
+    return {"values": 0, "differ": 0, "steps": 0, "tie": 0.0, "fp32": 0.0}
+
+
 def main():
-    build, models, folder = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
-    count = int(sys.argv[4]) if len(sys.argv) > 4 else 12
-    kernels = sys.argv[5] if len(sys.argv) > 5 else "c"
-    pictures = sorted(folder.rglob("*.jpg"))
-    pictures = pictures[:: max(1, len(pictures) // count)][:count]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("build")
+    parser.add_argument("models", type=pathlib.Path)
+    parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("count", nargs="?", type=int, default=12)
+    parser.add_argument("kernels", nargs="?", default="c")
+    parser.add_argument("--levels", type=int, default=0)
+    args = parser.parse_args()
+    build, models, kernels = args.build, args.models, args.kernels
+    every = sorted(args.folder.rglob("*.jpg"))
+    pictures = spread(every, args.count)
     good = bool(pictures)
     for net, side in SIDES.items():
         for precision, sub in (("fp32", "mtcnn_fp32"), ("int8", "mtcnn_qat")):
             network = Network(models / sub / f"{net}.onnx")
-            totals = {"values": 0, "differ": 0, "steps": 0, "tie": 0.0, "fp32": 0.0}
+            totals = new_totals()
             for path in pictures:
                 image = Image.open(path).convert("RGB")
                 pixels = np.asarray(image.resize((side, side)) if side else image)
                 compare(network, pixels, dump(build, network.path, precision, pixels, kernels), totals)
-            share = totals["differ"] / max(totals["values"], 1)
-            passed = totals["steps"] <= 1 and share < 1e-3 and totals["tie"] <= 1e-3 and totals["fp32"] <= 1e-4
-            good = good and passed
-            print(f"{net} {precision} {'ok' if passed else 'BAD'}: {totals['differ']} of {totals['values']} INT8 values differ "
-                  f"({100 * share:.4f} %), at most {totals['steps']} step, at most {totals['tie']:.1e} from a tie; FP32 within "
-                  f"{totals['fp32']:.1e}")
+            good = verdict(f"{net} {precision}", totals) and good
+    if args.levels:
+        network, totals, number, chosen = Network(models / "mtcnn_qat" / "pnet.onnx"), new_totals(), 0, spread(every, args.levels)
+        for path in chosen:
+            for pixels in levels(Image.open(path).convert("RGB")):
+                compare(network, pixels, dump(build, network.path, "int8", pixels, kernels), totals)
+                number += 1
+        good = verdict(f"pnet int8, all {number} pyramid levels of {len(chosen)} pictures,", totals) and good
     print(f"{len(pictures)} pictures, kernels {kernels}: {'agrees' if good else 'does not agree'} with ONNX Runtime "
           f"{onnxruntime.__version__}")
     sys.exit(0 if good else 1)

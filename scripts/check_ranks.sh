@@ -1,30 +1,36 @@
 #!/usr/bin/env bash
-# Checks that 1, 2 and 3 threads and 2 MPI ranks give the same bytes in `prepare` and `train`.
-# Usage: scripts/check_ranks.sh TOOL
+# Checks that 1, 2 and 3 threads and 2 MPI ranks give the same bytes in `prepare` and `train` of each network. R-Net and
+# O-Net mine with the INT8 networks before them. Usage: scripts/check_ranks.sh TOOL
 set -euo pipefail
 tool=$(realpath "${1:?usage: check_ranks.sh TOOL}")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
-"$tool" synth --out data --images 40 --val-images 4 --seed 3 2>/dev/null
-small=(--train.epochs 3 --train.steps_per_epoch 40 --train.batch 128 --quantize.calibration_batches 4)
-ranks=()
-if command -v mpirun >/dev/null; then ranks=(mpirun -np 2 --oversubscribe --allow-run-as-root); else echo "no mpirun: ranks skipped"; fi
-
-for threads in 1 2 3; do
-    "$tool" prepare --data data --net pnet --out "samples-$threads" --seed 5 --threads $threads 2>>log
-    "$tool" train --model pnet --samples samples-1 --checkpoints "train-$threads" --logs "logs-$threads" --threads $threads "${small[@]}" 2>>log
-done
+must() { "$@" >log 2>&1 || { tail -n 40 log; echo "failed: $*"; exit 1; }; }
+must "$tool" synth --out data --images 30 --val-images 0 --synth.width 480 --synth.height 360 --seed 3
+declare -A batch=([pnet]=128 [rnet]=64 [onet]=32) steps=([pnet]=40 [rnet]=15 [onet]=8)
 others=(2 3)
-if [ ${#ranks[@]} -gt 0 ]; then
-    "${ranks[@]}" "$tool" prepare --data data --net pnet --out samples-ranks --seed 5 --threads 1 2>>log
-    "${ranks[@]}" "$tool" train --model pnet --samples samples-1 --checkpoints train-ranks --logs logs-ranks --threads 1 "${small[@]}" 2>>log
-    others+=(ranks)
-fi
-for other in "${others[@]}"; do
-    diff -r samples-1 "samples-$other"
-    for file in train-1/pnet/*.safetensors; do
-        cmp "$file" "train-$other/pnet/$(basename "$file")"
+ranks=(mpirun -np 2 --oversubscribe --allow-run-as-root)
+if command -v mpirun >/dev/null; then others+=(ranks); else echo "no mpirun: ranks are left out"; fi
+
+for net in pnet rnet onet; do
+    prepare=(prepare --data data --net "$net" --seed 5 --prepare.shard_samples 2048 --detect.max_proposals 200)
+    if [ $net != pnet ]; then prepare+=(--models models --prepare.mine_precision int8); fi
+    train=(train --model "$net" --samples samples-1 --train.epochs 3 --train.batch "${batch[$net]}"
+        --train.steps_per_epoch "${steps[$net]}" --quantize.calibration_batches 4)
+    for other in 1 "${others[@]}"; do
+        run=("$tool") threads=$other
+        if [ "$other" = ranks ]; then run=("${ranks[@]}" "$tool") threads=1; fi
+        must "${run[@]}" "${prepare[@]}" --out "samples-$other/$net" --threads "$threads"
+        must "${run[@]}" "${train[@]}" --checkpoints "train-$other" --logs "logs-$other" --threads "$threads"
+        if [ "$other" = 1 ]; then continue; fi
+        diff -r "samples-1/$net" "samples-$other/$net"
+        for file in "train-1/$net"/*.safetensors; do
+            cmp "$file" "train-$other/$net/$(basename "$file")"
+        done
+        if [ "$other" = ranks ]; then other="2 ranks"; else other="$other threads"; fi
+        echo "$net: 1 thread and $other: the same samples and checkpoints"
     done
-    echo "1 thread and $other: the same bytes"
+    must "$tool" export --checkpoint train-1 --variant qat --out models
 done
+echo "ranks and threads: the same bytes"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Style that a machine can check: formatting, headers that compile alone, names, lengths, clang-tidy.
+# Style that a machine can check: formatting, headers that compile alone, names, lengths, shellcheck, clang-tidy.
 # Usage: scripts/check_style.sh BUILD_FOLDER (for its compile_commands.json and generated headers)
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
@@ -11,10 +11,10 @@ mapfile -t sources < <(git ls-files "*.c" "*.h" 2>/dev/null | grep . || find src
 
 if command -v clang-format >/dev/null; then
     unformatted=$(clang-format --dry-run "${sources[@]}" 2>&1 | sed -n 's/^\([^:]*\):[0-9].*warning.*/\1/p' | sort -u)
-    [ -n "$unformatted" ] && complain "run clang-format -i on:" $unformatted
+    [ -n "$unformatted" ] && complain "run clang-format -i on: ${unformatted//$'\n'/ }"
 fi
 
-read -r -a libraries < <(pkg-config --cflags cairo matio jansson yaml-0.1 libprotobuf-c libpng)
+read -r -a libraries < <(pkg-config --cflags cairo jansson yaml-0.1 libprotobuf-c libpng)
 while IFS= read -r header; do
     flags=("${libraries[@]}" -std=c11 -Wall -Wextra -Werror -Isrc -Iinclude -Itests "-I$build/generated")
     printf '#include "%s"\n' "${header#*/}" | clang "${flags[@]}" -fsyntax-only -x c - 2>/dev/null ||
@@ -24,7 +24,7 @@ printf '#include "qmtcnn/qmtcnn.h"\nint main() { return 0; }\n' | clang++ -std=c
     complain "include/qmtcnn/qmtcnn.h does not compile as C++"
 
 long=$(wc -l "${sources[@]}" | awk '$2 != "total" && $1 > ($2 ~ /^tests/ ? 700 : 600) {print $2 " (" $1 " lines)"}')
-[ -n "$long" ] && complain "too long (600 lines; tests 700):" $long
+[ -n "$long" ] && complain "too long (600 lines; tests 700): ${long//$'\n'/ }"
 
 words=$(grep -nE '\b(TODO|FIXME|XXX|HACK)\b' "${sources[@]}" || true)
 [ -n "$words" ] && complain "unfinished by its own word: $words"
@@ -35,12 +35,16 @@ for i in "${!order[@]}"; do
     for j in "${!order[@]}"; do
         if [ "$j" -gt "$i" ]; then
             up=$(grep -rln "#include \"toolkit/${order[$j]}/" "src/toolkit/${order[$i]}" || true)
-            [ -n "$up" ] && complain "toolkit/${order[$i]} includes toolkit/${order[$j]}:" $up
+            [ -n "$up" ] && complain "toolkit/${order[$i]} includes toolkit/${order[$j]}: ${up//$'\n'/ }"
         fi
     done
 done
 up=$(grep -rln '#include "toolkit/\|#include "cli/' src/runtime || true)
-[ -n "$up" ] && complain "the runtime includes the toolkit:" $up
+[ -n "$up" ] && complain "the runtime includes the toolkit: ${up//$'\n'/ }"
+
+if command -v shellcheck >/dev/null; then
+    shellcheck scripts/*.sh bench/*.sh tests/*/*.sh .ci/run || complain "shellcheck found the above"
+fi
 
 if [ -z "${QMT_NO_TIDY:-}" ] && command -v clang-tidy >/dev/null && [ -f "$build/compile_commands.json" ]; then
     find src -name '*.c' | sort | xargs -P 2 -n 8 clang-tidy -p "$build" --quiet >"$build/tidy.log" 2>/dev/null

@@ -19,24 +19,25 @@ targets=("$@")
 if [ ${#targets[@]} = 0 ]; then
     for target in fuzz/target_*.c; do targets+=("$(basename "$target" .c | sed 's/^target_//')"); done
 fi
-failed=0
-for target in "${targets[@]}"; do
-    mkdir -p "$build/corpus/$target"
-    # Inputs of at most 64 KiB; one that takes over 10 seconds or 1 GiB is a finding, too. libmatio asks for as much memory
-    # as a .mat file says, at once: such calls fail.
-    limits=(-rss_limit_mb=1024 -malloc_limit_mb=700) asan=''
-    if [ "$target" = mat ]; then
-        limits=(-rss_limit_mb=2048 -malloc_limit_mb=1000000) asan=allocator_may_return_null=1:max_allocation_size_mb=256
-    fi
-    if ASAN_OPTIONS=$asan "$build/fuzz_$target" -max_total_time="$seconds" -max_len=65536 -timeout=10 "${limits[@]}" \
-        -print_final_stats=1 -artifact_prefix="$build/findings/$target-" "$build/corpus/$target" "$build/seeds/$target" \
-        >"$build/fuzz_$target.log" 2>&1; then
-        echo "$target: $(sed -n 's/^stat::number_of_executed_units: *//p' "$build/fuzz_$target.log") inputs, nothing found"
+run_one() { # TARGET: one line on what it found
+    mkdir -p "$build/corpus/$1"
+    # Inputs of at most 64 KiB; one that takes over 10 seconds or 1 GiB is a finding, too.
+    if "$build/fuzz_$1" -max_total_time="$seconds" -max_len=65536 -timeout=10 -rss_limit_mb=1024 -malloc_limit_mb=700 \
+        -print_final_stats=1 -artifact_prefix="$build/findings/$1-" "$build/corpus/$1" "$build/seeds/$1" \
+        >"$build/fuzz_$1.log" 2>&1; then
+        echo "$1: $(sed -n 's/^stat::number_of_executed_units: *//p' "$build/fuzz_$1.log") inputs, nothing found"
     else
-        failed=$((failed + 1))
-        echo "$target: found something; $build/fuzz_$target.log ends with"
-        grep -vE '^(stat::|#[0-9]+.(NEW|REDUCE|pulse))' "$build/fuzz_$target.log" | head -n 30
+        touch "$build/failed/$1"
+        echo "$1: found something; $build/fuzz_$1.log ends with"
+        grep -vE '^(stat::|#[0-9]+.(NEW|REDUCE|pulse))' "$build/fuzz_$1.log" | head -n 30
     fi
-done
+}
+export -f run_one
+export build seconds
+rm -rf "$build/failed"
+mkdir -p "$build/failed"
+# shellcheck disable=SC2016 # the inner shell expands
+printf '%s\n' "${targets[@]}" | xargs -P "$(nproc 2>/dev/null || echo 2)" -I '{}' bash -c 'run_one "$1"' _ '{}'
+failed=$(find "$build/failed" -type f | wc -l)
 echo "$((${#targets[@]} - failed)) targets found nothing, $failed found something"
-[ $failed = 0 ]
+[ "$failed" = 0 ]

@@ -6,7 +6,7 @@ usage() {
     cat <<'TEXT'
 Usage: scripts/setup_environment.sh [--test | --all]
 
-  (nothing)   compiler, CMake and the libraries that qmtcnn links: libjpeg-turbo, libpng, libyaml, jansson, matio,
+  (nothing)   compiler, CMake and the libraries that qmtcnn links: libjpeg-turbo, libpng, libyaml, jansson, zlib,
               Cairo, protobuf-c, xxHash
   --test      the same and what scripts/test.sh needs: both compilers, sanitizers, cmocka, MPI, clang-format
   --all       the same and what scripts/test.sh --all needs: Chromium, cross compilers, and a Python environment with
@@ -33,13 +33,14 @@ as_root() {
 
 install_debian() {
     local wanted=(clang ninja-build cmake pkg-config libc6-dev make libjpeg-dev libpng-dev libyaml-dev libjansson-dev
-        libmatio-dev libcairo2-dev libprotobuf-c-dev protobuf-c-compiler libxxhash-dev zlib1g-dev fonts-dejavu-core)
+        libcairo2-dev libprotobuf-c-dev protobuf-c-compiler libxxhash-dev zlib1g-dev fonts-dejavu-core)
     local missing=()
     if [ $test_tools = yes ]; then
-        wanted+=(gcc g++ libclang-rt-dev libcmocka-dev libopenmpi-dev openmpi-bin clang-format clang-tidy libsimde-dev python3)
+        wanted+=(gcc g++ libclang-rt-dev libcmocka-dev libopenmpi-dev openmpi-bin clang-format clang-tidy libsimde-dev python3
+            shellcheck)
     fi
     if [ $all_tools = yes ]; then
-        wanted+=(chromium gcc-aarch64-linux-gnu qemu-user python3-venv)
+        wanted+=(chromium gcc-aarch64-linux-gnu qemu-user python3-venv time)
     fi
     for package in "${wanted[@]}"; do
         # The sanitizers' runtime carries clang's version in its name.
@@ -58,15 +59,15 @@ install_debian() {
 
 install_fedora() {
     as_root dnf install -y -q clang gcc ninja-build cmake pkgconf libjpeg-turbo-devel libpng-devel libyaml-devel \
-        jansson-devel matio-devel cairo-devel protobuf-c-devel protobuf-c-compiler xxhash-devel dejavu-sans-fonts
+        jansson-devel zlib-devel cairo-devel protobuf-c-devel protobuf-c-compiler xxhash-devel dejavu-sans-fonts
     if [ $test_tools = yes ]; then
-        as_root dnf install -y -q libcmocka-devel openmpi-devel clang-tools-extra compiler-rt libasan libubsan python3
+        as_root dnf install -y -q libcmocka-devel openmpi-devel clang-tools-extra compiler-rt libasan libubsan python3 ShellCheck
     fi
 }
 
 install_macos() {
-    brew install cmake ninja pkg-config jpeg-turbo libpng libyaml jansson libmatio cairo protobuf-c xxhash
-    if [ $test_tools = yes ]; then brew install cmocka open-mpi clang-format llvm; fi
+    brew install cmake ninja pkg-config jpeg-turbo libpng libyaml jansson zlib cairo protobuf-c xxhash
+    if [ $test_tools = yes ]; then brew install cmocka open-mpi clang-format llvm shellcheck; fi
 }
 
 if command -v apt-get >/dev/null; then install_debian
@@ -74,7 +75,7 @@ elif command -v dnf >/dev/null; then install_fedora
 elif command -v brew >/dev/null; then install_macos
 else
     echo "setup_environment.sh: none of apt-get, dnf, brew is here. Install by hand: a C11 compiler, CMake, Ninja," >&2
-    echo "pkg-config, libjpeg-turbo, libpng, libyaml, jansson, matio, cairo, protobuf-c, xxHash (with headers)." >&2
+    echo "pkg-config, libjpeg-turbo, libpng, libyaml, jansson, zlib, cairo, protobuf-c, xxHash (with headers)." >&2
     exit 1
 fi
 

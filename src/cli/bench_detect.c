@@ -21,13 +21,15 @@ enum { most_runs = 1000, least_runs = 5, rnet_batch = 32, onet_batch = 8, most_c
 
 /* What a worker owns. */
 struct room {
-    float *map; /* holds the largest output */
+    qmt_face_cell *cells; /* P-Net's, as many as a tile has */
+    float *values;   /* R- or O-Net's, of a batch */
     qmtcnn_status status;
     qmtcnn_error error;
 };
 
 struct bench {
-    const char *models, *precision, *size, *image, *format;
+    const char *models, *precision, *size, *image, *format, *sysfs;
+    bool profile, energy; /* instead of the plain benchmark */
     float seconds; /* each of the four measurements takes at least this */
     int rnet_crops, onet_crops;
     int width, height;
@@ -79,12 +81,13 @@ static void tile_task(void *state, int index, int worker)
 {
     struct bench *bench = state;
     const qmt_tile *tile = &bench->tiles[index];
-    const size_t cells = (size_t)tile->cell_rows * (size_t)tile->cell_columns;
     qmt_pixels pixels = {bench->pixels, tile->level_width, tile->height, 3 * (ptrdiff_t)tile->level_width};
     struct room *room = &bench->rooms[worker];
+    qmt_face_cells cells = {.threshold = bench->options.thresholds[QMT_PNET],
+                       .found = room->cells,
+                       .room = (size_t)tile->cell_rows * (size_t)tile->cell_columns};
     if (room->status == QMTCNN_OK)
-        room->status =
-            bench->backend.run_pnet(bench->backend.state, worker, &pixels, room->map, room->map + cells, &room->error);
+        room->status = bench->backend.run_pnet(bench->backend.state, worker, &pixels, &cells, &room->error);
 }
 
 static int batch_size(qmt_net_id net)
@@ -99,10 +102,10 @@ static void batch_task(void *state, int index, int worker)
     const int left = bench->crops - index * batch;
     const int count = left < batch ? left : batch;
     struct room *room = &bench->rooms[worker];
-    float *box = room->map + batch, *landmarks = box + 4 * batch;
+    float *box = room->values + batch, *landmarks = box + 4 * batch;
     if (room->status == QMTCNN_OK)
         room->status =
-            bench->backend.run_crops(bench->backend.state, worker, bench->net, bench->pixels, count, room->map, box,
+            bench->backend.run_crops(bench->backend.state, worker, bench->net, bench->pixels, count, room->values, box,
                                      bench->net == QMT_ONET ? landmarks : NULL, &room->error);
 }
 
@@ -199,13 +202,14 @@ static qmtcnn_status prepare_picture(struct bench *bench, qmtcnn_error *error)
 /* Memory for the largest input and output of any network. */
 static qmtcnn_status prepare_buffers(struct bench *bench, qmtcnn_error *error)
 {
-    size_t pixels = 3 * (rnet_batch * 24 * 24 + onet_batch * 48 * 48), values = 15 * rnet_batch;
+    const size_t values = 15 * rnet_batch; /* of which O-Net's smaller batches need less */
+    size_t pixels = 3 * (rnet_batch * 24 * 24 + onet_batch * 48 * 48), most_cells = 1;
     for (size_t i = 0; i < bench->tile_count; i++) {
         const qmt_tile *tile = &bench->tiles[i];
         size_t size = 3 * (size_t)tile->level_width * (size_t)tile->height;
-        size_t cells = 5 * (size_t)tile->cell_rows * (size_t)tile->cell_columns;
+        size_t cells = (size_t)tile->cell_rows * (size_t)tile->cell_columns;
         pixels = size > pixels ? size : pixels;
-        values = cells > values ? cells : values;
+        most_cells = cells > most_cells ? cells : most_cells;
     }
     const int workers = qmt_pool_threads(bench->pool);
     bench->pixels = qmt_alloc(pixels, 1);
@@ -214,9 +218,10 @@ static qmtcnn_status prepare_buffers(struct bench *bench, qmtcnn_error *error)
         return qmt_fail_memory(error, pixels, "random pixels");
     fill_random(bench->pixels, pixels);
     for (int i = 0; i < workers; i++) {
-        bench->rooms[i].map = qmt_alloc(values, sizeof(float));
-        if (!bench->rooms[i].map)
-            return qmt_fail_memory(error, values * sizeof(float), "results");
+        bench->rooms[i].cells = qmt_alloc(most_cells, sizeof(qmt_face_cell));
+        bench->rooms[i].values = qmt_alloc(values, sizeof(float));
+        if (!bench->rooms[i].cells || !bench->rooms[i].values)
+            return qmt_fail_memory(error, most_cells * sizeof(qmt_face_cell), "results");
     }
     return QMTCNN_OK;
 }
@@ -250,8 +255,10 @@ static qmtcnn_status prepare_bench(struct bench *bench, qmtcnn_error *error)
 
 static void clear_bench(struct bench *bench)
 {
-    for (int i = 0; bench->rooms && i < qmt_pool_threads(bench->pool); i++)
-        qmt_free(bench->rooms[i].map);
+    for (int i = 0; bench->rooms && i < qmt_pool_threads(bench->pool); i++) {
+        qmt_free(bench->rooms[i].cells);
+        qmt_free(bench->rooms[i].values);
+    }
     qmt_free(bench->rooms);
     qmt_free(bench->pixels);
     qmt_free(bench->tiles);
@@ -305,9 +312,32 @@ static qmtcnn_status print_bench(const struct bench *bench, const double ms[4], 
     return QMTCNN_OK;
 }
 
+/* What --profile and --energy ask for. */
+static qmtcnn_status run_special(struct bench *bench, qmtcnn_error *error)
+{
+    qmtcnn_status status = prepare_picture(bench, error);
+    const qmt_bench_request request = {.models = bench->models,
+                                       .sysfs = bench->sysfs,
+                                       .picture = bench->picture.data,
+                                       .width = bench->width,
+                                       .height = bench->height,
+                                       .rnet_crops = bench->rnet_crops,
+                                       .onet_crops = bench->onet_crops,
+                                       .seconds = bench->seconds,
+                                       .options = &bench->options,
+                                       .json = strcmp(bench->format, "json") == 0};
+    if (status == QMTCNN_OK && bench->profile)
+        status = qmt_bench_profile(&request, error);
+    if (status == QMTCNN_OK && bench->energy)
+        status = qmt_bench_energy(&request, error);
+    return status;
+}
+
 static qmtcnn_status run_bench(struct bench *bench, qmtcnn_error *error)
 {
     double ms[4] = {0};
+    if (bench->profile || bench->energy)
+        return run_special(bench, error);
     qmtcnn_status status = prepare_bench(bench, error);
     if (status == QMTCNN_OK)
         status = measure(bench, run_pyramid, &ms[0], error);
@@ -353,6 +383,7 @@ int qmt_bench_detect(int argc, char **argv)
     struct bench bench = {.models = "models/mtcnn_qat",
                           .precision = "auto",
                           .format = "text",
+                          .sysfs = "/sys",
                           .seconds = 1,
                           .rnet_crops = 64,
                           .onet_crops = 16};
@@ -403,6 +434,19 @@ int qmt_bench_detect(int argc, char **argv)
                                    .value = &bench.seconds,
                                    .argument = "S",
                                    .help = "time for each measurement (1)"},
+                                  {.name = "profile",
+                                   .kind = QMT_OPTION_FLAG,
+                                   .value = &bench.profile,
+                                   .help = "instead: time and bytes by stage and by layer, float against INT8"},
+                                  {.name = "energy",
+                                   .kind = QMT_OPTION_FLAG,
+                                   .value = &bench.energy,
+                                   .help = "instead: joules a picture, float against INT8, where there is a meter"},
+                                  {.name = "sysfs",
+                                   .kind = QMT_OPTION_TEXT,
+                                   .value = &bench.sysfs,
+                                   .argument = "DIR",
+                                   .help = "where energy meters are looked for (/sys)"},
                                   {.name = "format",
                                    .kind = QMT_OPTION_CHOICE,
                                    .value = &bench.format,

@@ -1,6 +1,6 @@
 #include "cli/command.h"
 #include "cli/results.h"
-#include "toolkit/evaluate/evaluate.h"
+#include "toolkit/config/json.h"
 #include "toolkit/evaluate/stage.h"
 #include "toolkit/report/report.h"
 
@@ -21,79 +21,61 @@ static const char text[] =
     "  qmtcnn eval --data WIDER --models models/mtcnn_qat --stage pnet\n"
     "  qmtcnn eval --predictions submission --ground-truth eval_tools/ground_truth --format json";
 
-enum { worst_examples = 6, best_examples = 6 };
+enum { worst_examples = 6, best_examples = 6, most_options = 24 };
 
 struct request {
-    qmt_config config;
-    const char *models, *split, *precision, *stage, *predictions, *ground_truth, *save, *format, *out;
+    qmt_result_request result;
+    const char *models, *precision, *stage, *predictions, *ground_truth, *save;
 };
-
-static bool is(const char *text_a, const char *text_b)
-{
-    return text_a && strcmp(text_a, text_b) == 0;
-}
 
 static qmtcnn_precision precision_of(const char *name)
 {
-    return is(name, "int8") ? QMTCNN_PRECISION_INT8 : is(name, "fp32") ? QMTCNN_PRECISION_FP32 : QMTCNN_PRECISION_AUTO;
+    return qmt_is(name, "int8")   ? QMTCNN_PRECISION_INT8
+           : qmt_is(name, "fp32") ? QMTCNN_PRECISION_FP32
+                                  : QMTCNN_PRECISION_AUTO;
 }
 
-static qmtcnn_status open_dataset(const struct request *request, qmt_dataset **dataset, qmtcnn_error *error)
+static qmtcnn_status give_evaluation(const qmt_result_request *result, const qmt_evaluation *evaluation,
+                                     const qmt_examples *examples, qmtcnn_error *error)
 {
-    const qmt_data_config *data = &request->config.data;
-    const char *lists[qmt_max_lists];
-    for (int i = 0; i < data->landmark_lists; i++)
-        lists[i] = data->landmarks[i];
-    const qmt_dataset_options options = {data->limit, data->min_face, lists, data->landmark_lists};
-    return qmt_dataset_open(data->dir, request->split, &options, dataset, error);
-}
-
-static qmtcnn_status print_report(const qmt_report *report, const char *out, qmtcnn_error *error)
-{
-    char *html = NULL;
-    qmtcnn_status status = qmt_report_html(report, &html, error);
-    return status == QMTCNN_OK ? qmt_print_text(html, out, error) : status;
-}
-
-static qmtcnn_status print_evaluation(const struct request *request, const qmt_evaluation *evaluation,
-                                      const qmt_examples *examples, qmtcnn_error *error)
-{
-    if (is(request->format, "json"))
-        return qmt_print_json(qmt_evaluation_json(evaluation), request->out, error);
-    if (!is(request->format, "html"))
-        return qmt_print_text(qmt_evaluation_text(evaluation), request->out, error);
+    if (qmt_is(result->format, "json"))
+        return qmt_give_json(result, qmt_evaluation_json(evaluation), error);
+    if (!qmt_is(result->format, "html"))
+        return qmt_give_text(result, qmt_evaluation_text(evaluation), error);
     qmt_report report = {.title = "qmtcnn: evaluation", .subtitle = evaluation->detector, .examples = examples};
-    if (is(evaluation->precision, "int8"))
+    if (qmt_is(evaluation->precision, "int8"))
         report.int8 = evaluation;
     else
         report.fp32 = evaluation;
-    return print_report(&report, request->out, error);
+    return qmt_give_page(result, &report, error);
 }
 
 static qmtcnn_status evaluate_stage(const struct request *request, const qmt_dataset *dataset, qmtcnn_error *error)
 {
-    const qmtcnn_options options = qmt_evaluate_options(&request->config);
+    const qmt_config *config = &request->result.config;
+    const qmtcnn_options options = qmt_evaluate_options(config);
     qmt_network_source sources[qmt_net_count];
     qmt_stage_result result;
-    qmt_net_id net = is(request->stage, "rnet") ? QMT_RNET : is(request->stage, "onet") ? QMT_ONET : QMT_PNET;
+    qmt_net_id net = qmt_is(request->stage, "rnet") ? QMT_RNET : qmt_is(request->stage, "onet") ? QMT_ONET : QMT_PNET;
     qmt_sources_all(sources, request->models, precision_of(request->precision));
-    qmtcnn_status status = qmt_stage_evaluate(sources, net, dataset, &request->config, &options,
-                                              request->config.run.threads, &result, error);
+    qmtcnn_status status =
+        qmt_stage_evaluate(sources, net, dataset, config, &options, config->run.threads, &result, error);
     if (status != QMTCNN_OK)
         return status;
-    if (is(request->format, "json"))
-        return qmt_print_json(qmt_stage_json(&result), request->out, error);
-    if (!is(request->format, "html"))
-        return qmt_print_text(qmt_stage_text(&result), request->out, error);
-    const qmt_report report = {
+    if (qmt_is(request->result.format, "json"))
+        return qmt_give_json(&request->result, qmt_stage_json(&result), error);
+    if (!qmt_is(request->result.format, "html"))
+        return qmt_give_text(&request->result, qmt_stage_text(&result), error);
+    qmt_report report = {
         .title = "qmtcnn: recall of one network", .subtitle = request->models, .stages = &result, .stage_count = 1};
-    return print_report(&report, request->out, error);
+    return qmt_give_page(&request->result, &report, error);
 }
 
 static qmtcnn_status evaluate_models(const struct request *request, const qmt_dataset *dataset,
                                      qmt_evaluation *evaluation, qmtcnn_error *error)
 {
-    const qmtcnn_options options = qmt_evaluate_options(&request->config);
+    const qmt_config *config = &request->result.config;
+    const qmtcnn_options options = qmt_evaluate_options(config);
     qmt_network_source sources[qmt_net_count];
     qmt_detector *detector = NULL;
     qmt_detections *detections = NULL;
@@ -101,15 +83,16 @@ static qmtcnn_status evaluate_models(const struct request *request, const qmt_da
     qmt_sources_all(sources, request->models, precision_of(request->precision));
     qmtcnn_status status = qmt_detector_open(sources, QMT_ONET, &detector, error);
     if (status == QMTCNN_OK)
-        status = qmt_evaluate(detector, request->models, dataset, request->ground_truth, &request->config, &options,
-                              request->config.run.threads, evaluation, &detections, error);
+        status = qmt_evaluate(detector, request->models, dataset, request->ground_truth, config, &options,
+                              config->run.threads, evaluation, &detections, error);
     if (status == QMTCNN_OK && request->save)
         status = qmt_submission_write(detections, request->save, error);
-    if (status == QMTCNN_OK && is(request->format, "html"))
-        status =
-            qmt_examples_make(dataset, detections, &request->config, worst_examples, best_examples, &examples, error);
+    if (status == QMTCNN_OK && request->save)
+        status = qmt_config_write_beside(config, request->save, error);
+    if (status == QMTCNN_OK && qmt_is(request->result.format, "html"))
+        status = qmt_examples_make(dataset, detections, config, worst_examples, best_examples, &examples, error);
     if (status == QMTCNN_OK)
-        status = print_evaluation(request, evaluation, &examples, error);
+        status = give_evaluation(&request->result, evaluation, &examples, error);
     qmt_examples_clear(&examples);
     qmt_detections_free(detections);
     qmt_detector_close(detector);
@@ -118,19 +101,20 @@ static qmtcnn_status evaluate_models(const struct request *request, const qmt_da
 
 static qmtcnn_status evaluate(const struct request *request, qmtcnn_error *error)
 {
+    const qmt_config *config = &request->result.config;
     qmt_dataset *dataset = NULL;
     qmt_evaluation *evaluation = qmt_alloc(1, sizeof *evaluation);
     qmtcnn_status status = QMTCNN_OK;
     if (!evaluation)
         return qmt_fail_memory(error, sizeof *evaluation, "an evaluation");
     if (!request->ground_truth || !request->predictions)
-        status = open_dataset(request, &dataset, error);
+        status = qmt_dataset_open_as(&config->data, config->data.dir, request->result.split, &dataset, error);
     if (status == QMTCNN_OK && request->predictions) {
         status = request->ground_truth
                      ? qmt_evaluate_predictions(request->predictions, request->ground_truth, evaluation, error)
-                     : qmt_evaluate_predictions_on(request->predictions, dataset, &request->config, evaluation, error);
+                     : qmt_evaluate_predictions_on(request->predictions, dataset, config, evaluation, error);
         if (status == QMTCNN_OK)
-            status = print_evaluation(request, evaluation, NULL, error);
+            status = give_evaluation(&request->result, evaluation, NULL, error);
     } else if (status == QMTCNN_OK) {
         status = request->stage ? evaluate_stage(request, dataset, error)
                                 : evaluate_models(request, dataset, evaluation, error);
@@ -143,11 +127,11 @@ static qmtcnn_status evaluate(const struct request *request, qmtcnn_error *error
 /* What no single option shows. NULL: all is well. */
 static const char *wrong_use(const struct request *request)
 {
-    if (request->predictions && !request->ground_truth && !request->config.data.dir[0])
+    if (request->predictions && !request->ground_truth && !request->result.config.data.dir[0])
         return "--predictions needs --ground-truth, the folder of WIDER FACE's .mat files, or --data, a data set";
     if (request->predictions && (request->models || request->stage || request->save))
         return "--predictions goes with --ground-truth or --data, not with --models, --stage or --save-detections";
-    if (!request->predictions && !request->config.data.dir[0])
+    if (!request->predictions && !request->result.config.data.dir[0])
         return "give --data DIR (and --models DIR), or --predictions DIR and --ground-truth DIR";
     if (!request->predictions && !request->models)
         return "option --models is missing";
@@ -158,23 +142,12 @@ static const char *wrong_use(const struct request *request)
 
 static int run(int argc, char **argv)
 {
-    struct request request = {.split = "val", .format = "text"};
-    qmt_config *config = &request.config;
+    struct request request = {0};
+    qmt_config *config = &request.result.config;
     qmtcnn_error error = {0};
     int inputs = 0;
-    const qmt_option options[] = {
-        {.name = "data",
-         .kind = QMT_OPTION_CONFIG,
-         .value = config,
-         .argument = "DIR",
-         .key = "data.dir",
-         .help = "data set in WIDER FACE's layout, or images/val with labels beside"},
-        {.name = "split",
-         .kind = QMT_OPTION_CHOICE,
-         .value = &request.split,
-         .argument = "SPLIT",
-         .choices = "train|val",
-         .help = "part of the data set (default val)"},
+    qmt_result_request_init(&request.result);
+    const qmt_option own[] = {
         {.name = "models",
          .kind = QMT_OPTION_TEXT,
          .value = &request.models,
@@ -212,37 +185,16 @@ static int run(int argc, char **argv)
          .argument = "P,R,O",
          .count = 3,
          .help = "scores to pass each network; low ones give the whole curve (default .3,.3,.1)"},
-        {.name = "threads",
-         .kind = QMT_OPTION_CONFIG,
-         .value = config,
-         .argument = "N",
-         .key = "run.threads",
-         .help = "pictures at a time; 0: one per processor"},
-        {.name = "limit",
-         .kind = QMT_OPTION_CONFIG,
-         .value = config,
-         .argument = "N",
-         .key = "data.limit",
-         .help = "only the first N pictures; 0: all"},
         {.name = "save-detections",
          .kind = QMT_OPTION_TEXT,
          .value = &request.save,
          .argument = "DIR",
-         .help = "write the boxes as WIDER FACE submission files"},
-        {.name = "format",
-         .kind = QMT_OPTION_CHOICE,
-         .value = &request.format,
-         .choices = "text|json|html",
-         .help = "form of the result"},
-        {.name = "out",
-         .kind = QMT_OPTION_TEXT,
-         .value = &request.out,
-         .argument = "FILE",
-         .help = "write the result there instead of standard output"},
+         .help = "write the boxes as WIDER FACE submission files, and the settings to DIR.config.yaml"},
         {0},
     };
+    qmt_option options[most_options];
+    qmt_result_options(&request.result, own, options, most_options);
     const qmt_usage usage = {.synopsis = synopsis, .text = text, .options = options, .config = config};
-    qmt_config_default(config);
     qmt_parse_result parsed = qmt_parse_options(argc, argv, &usage, &inputs);
     if (parsed != QMT_PARSED)
         return qmt_parse_exit(parsed);

@@ -1,5 +1,6 @@
 /* qmtcnn export: checkpoints in, ONNX files out. */
 #include "cli/command.h"
+#include "toolkit/config/json.h"
 #include "toolkit/deploy/deploy.h"
 
 #include <stdio.h>
@@ -27,8 +28,13 @@ static int run(int argc, char **argv)
         {"profile", QMT_OPTION_CONFIG, &config, "NAME|FILE",
          "tensor names: upright (default), caffe, or a YAML file with input, face, box, landmarks, landmark_order",
          NULL, "export.profile", 0, false},
-        {"target", QMT_OPTION_CONFIG, &config, "tensorrt", "whose quantization rules the files follow", NULL,
-         "export.target", 0, false},
+        {"target", QMT_OPTION_CONFIG, &config, "NAME",
+         "whose quantization rules the files follow: tensorrt (default), or onnxruntime, whose QLinearConv wants INT8\n"
+         "weights, INT32 biases and uint8 activations",
+         NULL, "export.target", 0, false},
+        {"weight-bits", QMT_OPTION_CONFIG, &config, "N",
+         "onnxruntime: 8 (default), or 7 for x86 processors without VNNI, where its sums saturate with 8", NULL,
+         "export.weight_bits", 0, false},
         {"opset", QMT_OPTION_CONFIG, &config, "N", "ONNX operator set, 13 (default) to 17", NULL, "export.opset", 0,
          false},
         {"thresholds", QMT_OPTION_CONFIG, &config, "P,R,O", "scores to pass, kept in the files for the detector", NULL,
@@ -39,17 +45,25 @@ static int run(int argc, char **argv)
     const qmt_usage usage = {
         .synopsis = "qmtcnn export --checkpoint DIR --out DIR [OPTION]...",
         .text = "Writes trained networks as ONNX files, with QuantizeLinear and DequantizeLinear where they are\n"
-                "INT8, by TensorRT's rules for explicit quantization.\n\n"
+                "INT8, by TensorRT's rules for explicit quantization or in the form that ONNX Runtime fuses.\n"
+                "config.yaml beside them holds the settings; each file's metadata tells how it was trained.\n\n"
                 "Example:\n"
-                "  qmtcnn export --checkpoint checkpoints --out models/mtcnn_qat --generate-trt-script",
+                "  qmtcnn export --checkpoint checkpoints --out models/mtcnn_qat --generate-trt-script\n"
+                "  qmtcnn export --checkpoint checkpoints --out models/mtcnn_ort --target onnxruntime --weight-bits 7",
         .options = options,
         .config = &config};
     qmt_parse_result parsed = qmt_parse_options(argc, argv, &usage, &inputs);
     if (parsed != QMT_PARSED)
         return qmt_parse_exit(parsed);
+    if (script && strcmp(config.export.target, "tensorrt") != 0) {
+        fprintf(stderr, "qmtcnn export: --generate-trt-script goes with --target tensorrt\n");
+        return qmt_exit_usage;
+    }
     qmtcnn_status status = qmt_export(checkpoint, variant_of(variant), &config, out, &error);
     if (status == QMTCNN_OK && script)
         status = qmt_write_tensorrt_scripts(out, &config, &error);
+    if (status == QMTCNN_OK)
+        status = qmt_config_write_into(&config, out, &error);
     return status == QMTCNN_OK ? qmt_exit_done : qmt_command_failed("export", status, &error);
 }
 

@@ -8,11 +8,11 @@
 
 #include <cairo.h>
 #include <jpeglib.h>
-#include <matio.h>
 #include <png.h>
 #include <protobuf-c/protobuf-c.h>
 #include <xxhash.h>
 #include <yaml.h>
+#include <zlib.h>
 
 /* The text of a macro's value. */
 #define TEXT_OF(x) TEXT_OF_VALUE(x)
@@ -42,11 +42,8 @@ static json_t *kernels_json(void)
 
 static json_t *libraries_json(void)
 {
-    char matio[32], xxhash[32];
-    int major = 0, minor = 0, release = 0;
+    char xxhash[32];
     unsigned hash = XXH_versionNumber();
-    Mat_GetLibraryVersion(&major, &minor, &release);
-    snprintf(matio, sizeof matio, "%d.%d.%d", major, minor, release);
     snprintf(xxhash, sizeof xxhash, "%u.%u.%u", hash / 10000, hash / 100 % 100, hash % 100);
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "jpeg",
 #ifdef LIBJPEG_TURBO_VERSION
@@ -56,7 +53,7 @@ static json_t *libraries_json(void)
 #endif
                      "png", png_get_libpng_ver(NULL), "yaml", yaml_get_version_string(), "jansson",
                      jansson_version_str(), "protobuf-c", protobuf_c_version(), "cairo", cairo_version_string(),
-                     "matio", matio, "xxhash", xxhash);
+                     "zlib", zlibVersion(), "xxhash", xxhash);
 }
 
 qmtcnn_status qmt_info_build(json_t **info, qmtcnn_error *error)

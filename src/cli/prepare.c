@@ -1,6 +1,7 @@
 #include "toolkit/data/prepare.h"
 #include "cli/command.h"
 #include "toolkit/base/stop.h"
+#include "toolkit/config/json.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -12,9 +13,9 @@ static const char text[] =
     "those must be trained first.\n"
     "\n"
     "STORE gets shard-NNNNN.safetensors, manifest.json (counts, IoU histograms, hashes, settings) and\n"
-    "contact sheets (negative.png, positive.png, part.png, landmark.png, augment.png). The same seed\n"
-    "gives the same bytes, for any number of threads, and of processes under mpirun. A stopped run goes\n"
-    "on with --resume.\n"
+    "contact sheets (negative.png, positive.png, part.png, landmark.png, augment.png), and config.yaml (all\n"
+    "settings). The same seed gives the same bytes, for any number of threads, and of processes under\n"
+    "mpirun. A stopped run goes on with --resume.\n"
     "\n"
     "Examples:\n"
     "  qmtcnn prepare --data WIDER --net pnet --out samples/pnet\n"
@@ -35,19 +36,6 @@ static qmt_net_id net_of(const char *name)
     return QMT_PNET;
 }
 
-static qmtcnn_status open_dataset(const struct request *request, qmt_dataset **dataset, qmtcnn_error *error)
-{
-    const qmt_data_config *data = &request->config.data;
-    const char *lists[qmt_max_lists];
-    for (int i = 0; i < data->landmark_lists; i++)
-        lists[i] = data->landmarks[i];
-    qmt_dataset_options options = {.limit = data->limit,
-                                   .min_face = data->min_face,
-                                   .landmark_lists = lists,
-                                   .landmark_list_count = data->landmark_lists};
-    return qmt_dataset_open(data->dir, request->split, &options, dataset, error);
-}
-
 static qmtcnn_status prepare(const struct request *request, qmtcnn_error *error)
 {
     qmt_dataset *dataset = NULL;
@@ -60,9 +48,11 @@ static qmtcnn_status prepare(const struct request *request, qmtcnn_error *error)
                                    .seed = request->config.run.seed};
     qmtcnn_status status = qmt_ranks_create(&ranks, error);
     if (status == QMTCNN_OK)
-        status = open_dataset(request, &dataset, error);
+        status = qmt_dataset_open_as(&request->config.data, request->config.data.dir, request->split, &dataset, error);
     if (status == QMTCNN_OK)
         status = qmt_prepare(dataset, &request->config, &options, ranks, error);
+    if (status == QMTCNN_OK && qmt_ranks_rank(ranks) == 0)
+        status = qmt_config_write_into(&request->config, request->out, error);
     qmt_dataset_free(dataset);
     qmt_ranks_free(ranks);
     return status;

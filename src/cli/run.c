@@ -5,7 +5,9 @@
 static const char help_text[] =
     "Takes a face data set to checked INT8 models: samples, training, quantization, export, validation,\n"
     "report. Everything lands below the configuration's run.workdir. What is done already is not done\n"
-    "again, so a stopped run goes on where it was.\n"
+    "again, so a stopped run goes on where it was; samples and what follows are made anew where labels\n"
+    "changed, or a picture's size or time of change. The exit status is 1, after all steps and the report,\n"
+    "where INT8 keeps less of FP32's average precision than --min-retention.\n"
     "\n"
     "Examples:\n"
     "  qmtcnn run configs/demo.yaml                             synthetic faces, about 6 minutes\n"
@@ -30,6 +32,18 @@ static int run(int argc, char **argv)
          .key = "data.limit",
          .argument = "N",
          .help = "first N pictures of each split; 0: all"},
+        {.name = "real-data",
+         .kind = QMT_OPTION_CONFIG,
+         .value = &config,
+         .key = "evaluate.real_data",
+         .argument = "DIR",
+         .help = "with synthetic faces: real pictures on whose val split the report also tells how good it is"},
+        {.name = "min-retention",
+         .kind = QMT_OPTION_CONFIG,
+         .value = &config,
+         .key = "evaluate.min_retention",
+         .argument = "R",
+         .help = "share of FP32's average precision that INT8 must keep (default .95)"},
         {.name = "workdir",
          .kind = QMT_OPTION_CONFIG,
          .value = &config,

@@ -10,7 +10,7 @@
 /* What the command line asks for. */
 typedef struct train_request {
     qmt_config config;
-    const char *model, *samples, *checkpoints, *logs, *finetune;
+    const char *model, *samples, *checkpoints, *logs, *models, *finetune;
     bool resume;
 } train_request;
 
@@ -64,6 +64,8 @@ static qmtcnn_status train_net(const train_request *request, qmt_net_id net, qmt
         .store = store,
         .checkpoints = request->checkpoints,
         .logs = request->logs,
+        .pictures = request->config.data.dir[0] ? request->config.data.dir : NULL,
+        .models = request->models,
         .finetune = request->finetune,
         .resume = request->resume,
         .threads = request->config.run.threads,
@@ -131,6 +133,17 @@ static int run_train(int argc, char **argv)
          .value = &request.logs,
          .argument = "DIR",
          .help = "where TensorBoard's event files go (default: logs)"},
+        {.name = "data",
+         .kind = QMT_OPTION_CONFIG,
+         .value = &request.config,
+         .argument = "DIR",
+         .key = "data.dir",
+         .help = "data set of which TensorBoard shows four pictures an epoch, with what the cascade finds so far"},
+        {.name = "models",
+         .kind = QMT_OPTION_TEXT,
+         .value = &request.models,
+         .argument = "DIR",
+         .help = "with --data: folder of the networks before this one (pnet.onnx, rnet.onnx)"},
         {.name = "resume",
          .kind = QMT_OPTION_FLAG,
          .value = &request.resume,
@@ -158,10 +171,17 @@ static int run_train(int argc, char **argv)
         .synopsis = "qmtcnn train --model pnet|rnet|onet|all [OPTION]...",
         .text = "Trains a network on samples that `qmtcnn prepare` made: FP32 epochs, calibration, and QAT epochs.\n"
                 "Writes CHECKPOINTS/NET/{fp32,ptq,qat}.safetensors, checkpoints to resume from, and history.json.\n"
-                "Ctrl-C saves a checkpoint and stops; the same command with --resume goes on, to the same bytes.\n\n"
+                "Ctrl-C saves a checkpoint and stops; the same command with --resume goes on, to the same bytes.\n"
+                "A NaN, or a loss over 10 times its lowest for train.divergence_steps steps, stops it with the step,\n"
+                "the layer, and the last good checkpoint.\n\n"
+                "--threads N computes with N threads. `mpirun -np R qmtcnn train ...` shares each batch among R\n"
+                "processes, on one machine or many that share a file system: R must be a power of two that divides\n"
+                "batch / 16, and each process has --threads threads (give processors / R on one machine). The seed\n"
+                "alone decides the result: any R and N give checkpoints that are equal byte for byte.\n\n"
                 "Example:\n"
                 "  qmtcnn prepare --data widerface --net pnet --out samples/pnet\n"
                 "  qmtcnn train --model pnet --num-epochs 10\n"
+                "  mpirun -np 4 qmtcnn train --model rnet --threads 2 --data widerface --models models/mtcnn_fp32\n"
                 "  tensorboard --logdir logs",
         .options = options,
         .config = &request.config,

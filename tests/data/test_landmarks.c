@@ -54,7 +54,7 @@ static void test_lfw_form(void **state)
     expect_points(&d->labels[2]);
     assert_string_equal(d->pictures[2].name, "lfw_5590/x.jpg");
     assert_non_null(strstr(d->pictures[2].path, "/lists/lfw_5590/x.jpg"));
-    assert_true(d->pictures[2].faces_unlabelled && !d->pictures[0].faces_unlabelled);
+    assert_true(d->pictures[2].faces_unlabeled && !d->pictures[0].faces_unlabeled);
     assert_true(d->labels[2].box.x2 == 150 && d->labels[2].box.y2 == 160);
     assert_int_equal(d->pictures[2].line, 2);
     qmt_dataset_free(d);
@@ -93,7 +93,7 @@ static void test_celeba_aligned(void **state)
              "1\nnames of columns\n000001.jpg 69 109 106 113 77 142 73 152 108 154\n");
     qmt_dataset *d = open_with_list(folder, "list_landmarks_align_celeba.txt", "train");
     assert_int_equal(d->picture_count, 3);
-    assert_true(d->pictures[2].faces_unlabelled);
+    assert_true(d->pictures[2].faces_unlabeled);
     qmt_box box = d->labels[2].box;
     float width = box.x2 - box.x1, height = box.y2 - box.y1;
     assert_true(fabsf(width / height - 0.746f) < 0.01f);

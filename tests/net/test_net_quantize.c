@@ -364,7 +364,7 @@ static void check_runtime(qmt_net_id id, bool fp32)
         pixels[(sample * area + at) * 3 + channel] = (uint8_t)lrint(input[i] * 128 + 127.5);
     }
     float box[16 * 4], landmarks[16 * 10], logit[16];
-    qmt_outputs outputs = {NULL, box, landmarks, logit};
+    qmt_outputs outputs = {.box = box, .landmarks = landmarks, .logit = logit};
     assert_ok(qmt_network_create(model, QMTCNN_PRECISION_AUTO, NULL, &network, &error), &error);
     assert_true(qmt_network_is_int8(network) == !fp32);
     assert_ok(qmt_workspace_create(&workspace, &error), &error);

@@ -1,7 +1,12 @@
+#define _POSIX_C_SOURCE 200809L /* utimensat */
 #include "common/test.h"
 
 #include "toolkit/base/file.h"
+#include "toolkit/pipeline/data_key.h"
 #include "toolkit/pipeline/steps.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
 
 static const char config[] =
     "run:\n  seed: 1\ndata:\n  dir: x\ntrain:\n  epochs: 3\n  pnet:\n    epochs: 4\nexport:\n  opset: 13\n";
@@ -67,6 +72,56 @@ static void damaged_state_runs_again(void **state)
     test_remove_folder(folder);
 }
 
+static uint64_t key_of(const char *folder)
+{
+    qmt_config settings;
+    qmtcnn_error error;
+    uint64_t key = 0;
+    qmt_config_default(&settings);
+    assert_ok(qmt_data_key(&settings.data, folder, "train", &key, &error), &error);
+    return key;
+}
+
+/* Other labels, another size or another time of a picture: each gives another key, and nothing else does. */
+static void the_data_has_a_key(void **state)
+{
+    (void)state;
+    qmtcnn_error error;
+    static const char one[] = "a.jpg\n1\n1 2 30 40 0 0 0 0 0 0\n", other[] = "a.jpg\n1\n1 2 30 41 0 0 0 0 0 0\n";
+    char *folder = test_make_folder(), *picture = qmt_path_join(folder, "WIDER_train/images/a.jpg");
+    char *list = qmt_path_join(folder, "wider_face_split/wider_face_train_bbx_gt.txt");
+    const struct timespec times[3] = {{1000, 5}, {1000, 5}, {1000, 6}};
+    assert_ok(qmt_file_write(list, one, sizeof one - 1, &error), &error);
+    uint64_t missing = key_of(folder);
+    assert_ok(qmt_file_write(picture, "xy", 2, &error), &error);
+    assert_int_equal(utimensat(AT_FDCWD, picture, times, 0), 0);
+    uint64_t first = key_of(folder);
+    assert_true(first != missing);
+    assert_true(first == key_of(folder));
+    assert_ok(qmt_file_write(list, other, sizeof other - 1, &error), &error);
+    assert_true(first != key_of(folder));
+    assert_ok(qmt_file_write(list, one, sizeof one - 1, &error), &error);
+    assert_true(first == key_of(folder));
+    assert_int_equal(utimensat(AT_FDCWD, picture, times + 1, 0), 0);
+    assert_true(first != key_of(folder));
+    assert_ok(qmt_file_write(picture, "xyz", 3, &error), &error);
+    assert_int_equal(utimensat(AT_FDCWD, picture, times, 0), 0);
+    assert_true(first != key_of(folder));
+    qmt_free(list);
+    qmt_free(picture);
+    test_remove_folder(folder);
+}
+
+static void later_steps_depend_on_the_data(void **state)
+{
+    (void)state;
+    qmt_steps a = {"", config, 0}, b = {"", config, 0};
+    assert_true(qmt_step_key(&a, "synth", "data") == qmt_step_key(&b, "synth", "data"));
+    qmt_step_mix(&a, 1);
+    qmt_step_mix(&b, 2);
+    assert_true(qmt_step_key(&a, "prepare", "data") != qmt_step_key(&b, "prepare", "data"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -74,6 +129,8 @@ int main(void)
         cmocka_unit_test(remembers_what_is_done),
         cmocka_unit_test(only_the_same_settings_resume),
         cmocka_unit_test(damaged_state_runs_again),
+        cmocka_unit_test(the_data_has_a_key),
+        cmocka_unit_test(later_steps_depend_on_the_data),
     };
     return cmocka_run_group_tests_name("steps", tests, NULL, NULL);
 }

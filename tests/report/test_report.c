@@ -183,6 +183,30 @@ static void a_line_is_where_it_belongs(void **state)
     assert_plot(svg);
 }
 
+/* From 2.7 to 4 there is no power of ten and no 2 or 5 times one; the axis must have words all the same. */
+static void a_short_logarithmic_axis(void **state)
+{
+    (void)state;
+    const double x[] = {2.7, 3.1, 4}, y[] = {0, 0.5, 1};
+    const qmt_series series = {"a", x, y, 3, 0, false};
+    const qmt_line_plot plot = {.description = "short",
+                                .log_x = true,
+                                .x_min = NAN,
+                                .x_max = NAN,
+                                .y_min = NAN,
+                                .y_max = NAN,
+                                .series = &series,
+                                .count = 1,
+                                .mark_x = NAN};
+    char *svg = NULL;
+    qmtcnn_error error;
+    assert_ok(qmt_plot_lines(&plot, &svg, &error), &error);
+    assert_non_null(strstr(svg, ">3.0<"));
+    assert_non_null(strstr(svg, ">3.5<"));
+    assert_non_null(strstr(svg, ">4.0<"));
+    qmt_free(svg);
+}
+
 static void bar_and_row_plots(void **state)
 {
     (void)state;
@@ -268,8 +292,14 @@ static void a_full_report(void **state)
     fill_evaluation(&evaluations[0], "fp32", 0.9);
     fill_evaluation(&evaluations[1], "int8", 0.8);
     fill_evaluation(&evaluations[2], "int8", 0.89);
+    qmt_config config;
+    qmt_config_default(&config);
+    snprintf(config.data.dir, sizeof config.data.dir, "</pre><b>");
+    const qmt_real_results real = {.name = "real <pictures>",
+                                   .evaluations = {&evaluations[0], &evaluations[1], &evaluations[2]}};
     const qmt_report report = {.title = "Title & <b>",
-                               .configuration = "run:\n  seed: 1 # </pre><b>\n",
+                               .config = &config,
+                               .real = &real,
                                .train_data = &summary,
                                .manifests = {"{\"counts\":{\"negative\":1234567}}", "not json <", NULL},
                                .histories = {history, "[damaged", "{\"epochs\":7}"},
@@ -286,6 +316,8 @@ static void a_full_report(void **state)
     assert_non_null(strstr(html, "0.890"));
     assert_non_null(strstr(html, "1,234,567"));
     assert_non_null(strstr(html, "1.7 min"));
+    assert_non_null(strstr(html, "real &lt;pictures&gt;"));
+    assert_non_null(strstr(html, "&lt;/pre&gt;&lt;b&gt;"));
     assert_non_null(strstr(html, "&quot;&gt;&lt;img src=x&gt;"));
     assert_non_null(strstr(html, "data:image/jpeg;base64,/9gg"));
     assert_int_equal(count_in(html, "can&#39;t be read"), 2);
@@ -293,6 +325,11 @@ static void a_full_report(void **state)
     qmt_free(html);
     json_t *json = qmt_report_json(&report);
     assert_float_equal(json_number_value(json_object_get(json_object_get(json, "int8"), "ap")), 0.89, 1e-9);
+    const json_t *real_json = json_object_get(json, "real_data");
+    assert_float_equal(json_number_value(json_object_get(json_object_get(real_json, "ptq"), "ap")), 0.8, 1e-9);
+    const json_t *settings = json_object_get(json, "configuration");
+    assert_string_equal(json_string_value(json_object_get(json_object_get(settings, "data"), "dir")), "</pre><b>");
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(settings, "run"), "seed")), 1);
     json_decref(json);
     qmt_free(evaluations);
 }
@@ -348,10 +385,15 @@ static void annotated_picture(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hostile_names),     cmocka_unit_test(base64),
-        cmocka_unit_test(line_plots),        cmocka_unit_test(a_line_is_where_it_belongs),
-        cmocka_unit_test(bar_and_row_plots), cmocka_unit_test(an_empty_report),
-        cmocka_unit_test(a_full_report),     cmocka_unit_test(mutated_histories),
+        cmocka_unit_test(hostile_names),
+        cmocka_unit_test(base64),
+        cmocka_unit_test(line_plots),
+        cmocka_unit_test(a_line_is_where_it_belongs),
+        cmocka_unit_test(a_short_logarithmic_axis),
+        cmocka_unit_test(bar_and_row_plots),
+        cmocka_unit_test(an_empty_report),
+        cmocka_unit_test(a_full_report),
+        cmocka_unit_test(mutated_histories),
         cmocka_unit_test(annotated_picture),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

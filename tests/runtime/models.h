@@ -65,11 +65,11 @@ static inline void test_name_layer(char name[32], int i)
     snprintf(name, 32, "conv%d", i + 1);
 }
 
-/* A net of the design with random weights. int8: all layers quantized, with plausible scales. */
-static inline qmt_model *test_make_model(qmt_net_id net, bool int8, qmt_activation activation, uint64_t seed)
+/* A net with random weights. int8: all layers quantized, with plausible scales. */
+static inline qmt_model *test_make_model_of(const test_table *table, qmt_net_id net, bool int8,
+                                            qmt_activation activation, uint64_t seed)
 {
     static const int head_channels[qmt_head_count] = {2, 4, 10};
-    const test_table *table = test_table_of(net);
     test_random random = {seed};
     qmtcnn_error error;
     qmt_model *model;
@@ -97,6 +97,12 @@ static inline qmt_model *test_make_model(qmt_net_id net, bool int8, qmt_activati
     }
     assert_ok(qmt_model_check(model, &error), &error);
     return model;
+}
+
+/* A net of the design. */
+static inline qmt_model *test_make_model(qmt_net_id net, bool int8, qmt_activation activation, uint64_t seed)
+{
+    return test_make_model_of(test_table_of(net), net, int8, activation, seed);
 }
 
 /* A tensor of doubles, [height][width][channels]. */

@@ -90,8 +90,7 @@ static bool fake_size(void *state, int height, int width, int *out_height, int *
     return true;
 }
 
-static qmtcnn_status fake_pnet(void *state, int worker, const qmt_pixels *level, float *face, float *box,
-                               qmtcnn_error *error)
+static qmtcnn_status fake_pnet(void *state, int worker, const qmt_pixels *level, qmt_face_cells *cells, qmtcnn_error *error)
 {
     struct fake *fake = state;
     int rows = 0, columns = 0;
@@ -100,9 +99,16 @@ static qmtcnn_status fake_pnet(void *state, int worker, const qmt_pixels *level,
     if (fake->fail_net == QMT_PNET)
         return qmt_fail(error, QMTCNN_ERROR_NUMERIC, "P-Net fails as told");
     fake_size(state, level->height, level->width, &rows, &columns);
-    for (int r = 0; r < rows; r++)
-        for (int c = 0; c < columns; c++)
-            see(fake, level, 2 * c, 2 * r, 12, &face[r * columns + c], box + 4 * (r * columns + c));
+    for (int r = 0; r < rows; r++) {
+        for (int c = 0; c < columns; c++) {
+            qmt_face_cell cell = {.row = r, .column = c};
+            see(fake, level, 2 * c, 2 * r, 12, &cell.face, cell.box);
+            if (!(cell.face > cells->threshold))
+                continue;
+            assert_true(cells->count < cells->room);
+            cells->found[cells->count++] = cell;
+        }
+    }
     return QMTCNN_OK;
 }
 

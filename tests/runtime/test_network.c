@@ -95,7 +95,7 @@ static void check_net(qmt_net_id net, bool int8, qmt_activation activation, int 
     size_t map = (size_t)out_height * (size_t)out_width;
     float *values = calloc(map * 16, sizeof *values);
     assert_non_null(values);
-    qmt_outputs outputs = {values, values + map, values + 5 * map, values + 15 * map};
+    qmt_outputs outputs = {.face = values, .box = values + map, .landmarks = values + 5 * map, .logit = values + 15 * map};
     assert_ok(qmt_network_run(network, workspace, pixels, 3 * width, 1, height, width, &outputs, compare_tap,
                               &expectation, &error),
               &error);
@@ -159,8 +159,8 @@ static void strips_do_not_matter(void **state)
         assert_int_equal(height_told, out_height);
         assert_int_equal(width_told, out_width);
         float *strips = calloc(map * 15, sizeof(float)), *whole = calloc(map * 15, sizeof(float));
-        qmt_outputs first = {strips, strips + map, strips + 5 * map, NULL};
-        qmt_outputs second = {whole, whole + map, whole + 5 * map, NULL};
+        qmt_outputs first = {.face = strips, .box = strips + map, .landmarks = strips + 5 * map};
+        qmt_outputs second = {.face = whole, .box = whole + map, .landmarks = whole + 5 * map};
         assert_ok(qmt_network_run(network, workspace, pixels, stride, 1, height, width, &first, NULL, NULL, &error),
                   &error);
         size_t bytes = qmt_workspace_bytes(workspace);

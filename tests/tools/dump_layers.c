@@ -42,7 +42,7 @@ static qmtcnn_status run(char **argv, const uint8_t *pixels, int width, int heig
     qmt_network *network = NULL;
     qmt_workspace *workspace = NULL;
     qmtcnn_precision precision = strcmp(argv[2], "int8") == 0 ? QMTCNN_PRECISION_INT8 : QMTCNN_PRECISION_FP32;
-    const qmt_outputs nothing = {NULL, NULL, NULL, NULL};
+    const qmt_outputs nothing = {.face = NULL};
     qmtcnn_status status = qmt_onnx_read_file(argv[1], &model, error);
     if (status == QMTCNN_OK)
         status = qmt_network_create(model, precision, qmt_kernels_select(argv[5]), &network, error);

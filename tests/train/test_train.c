@@ -3,7 +3,7 @@
 #include "train/synthetic.h"
 
 #include "toolkit/base/stop.h"
-#include "toolkit/train/train.h"
+#include "toolkit/train/loop.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -288,6 +288,57 @@ static void explosions_are_named(void **state)
     assert_non_null(strstr(error.message, "last good checkpoint is none"));
 }
 
+/* The rule by hand: with an average of 1 - 0.98^n of a loss of 100 after a loss of 1, the limit of 10 is passed at the
+ * fifth loss (1 + 99 (1 - 0.98^5) = 10.5), and from there steps are counted. Under the floor nothing diverges. */
+static void the_rule_of_divergence(void **state)
+{
+    (void)state;
+    qmt_position position = {0};
+    for (int i = 0; i < 50; i++)
+        assert_false(qmt_training_diverges(&position, 1, 3));
+    for (int i = 0; i < 4; i++)
+        assert_false(qmt_training_diverges(&position, 100, 3));
+    assert_int_equal(position.diverging, 0);
+    assert_false(qmt_training_diverges(&position, 100, 3));
+    assert_int_equal(position.diverging, 1);
+    assert_false(qmt_training_diverges(&position, 100, 3));
+    assert_true(qmt_training_diverges(&position, 100, 3));
+    position = (qmt_position){0};
+    for (int i = 0; i < 100; i++) /* 400 times the lowest, and still small */
+        assert_false(qmt_training_diverges(&position, i == 0 ? 0.001 : 0.4, 3));
+}
+
+/* Two sound epochs, and then a warm-up that never ends in sight of sense: the loss rises and stays high. */
+static void divergence_is_named(void **state)
+{
+    const fixture *made = *state;
+    qmtcnn_error error;
+    fixture wild = *made;
+    qmt_train_config *settings = &wild.config.train[QMT_PNET];
+    wild.config.quantize.qat = false;
+    settings->optimizer = QMT_SGD;
+    settings->schedule = QMT_SCHEDULE_CONSTANT;
+    settings->learning_rate = 10;
+    settings->momentum = 0;
+    settings->gradient_clip = 5;
+    settings->warmup_steps = 48; /* all steps: the rate grows from 0.2 to 10 */
+    settings->divergence_steps = 4;
+    settings->keep_checkpoints = 4;
+    qmtcnn_status status = train(&wild, "diverging", 1, false, &error);
+    print_message("%s\n", error.message);
+    assert_int_equal(status, QMTCNN_ERROR_NUMERIC);
+    assert_non_null(strstr(error.message, "training diverges"));
+    assert_non_null(strstr(error.message, " steps; conv"));
+    /* Epochs have 12 steps: the checkpoint named is the last one from before the loss rose, and it is there. */
+    long long step = -1, good = -1;
+    const char *at = strstr(error.message, "step "), *name = strstr(error.message, "/step-");
+    assert_non_null(at);
+    assert_non_null(name);
+    assert_int_equal(sscanf(at, "step %lld", &step), 1);
+    assert_int_equal(sscanf(name, "/step-%lld", &good), 1);
+    assert_true(good % 12 == 0 && good > 0 && good <= step - 3 && good > step - 3 - 12);
+}
+
 static void wrong_samples_are_refused(void **state)
 {
     const fixture *made = *state;
@@ -357,6 +408,8 @@ int main(void)
         cmocka_unit_test(more_epochs_go_on),
         cmocka_unit_test(calibration_alone),
         cmocka_unit_test(explosions_are_named),
+        cmocka_unit_test(the_rule_of_divergence),
+        cmocka_unit_test(divergence_is_named),
         cmocka_unit_test(wrong_samples_are_refused),
         cmocka_unit_test(finetuning_starts_from_another_network),
         cmocka_unit_test(bench_measures),

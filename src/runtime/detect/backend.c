@@ -9,11 +9,10 @@ struct own {
     int workers;
 };
 
-static qmtcnn_status run_pnet(void *state, int worker, const qmt_pixels *level, float *face, float *box,
-                              qmtcnn_error *error)
+static qmtcnn_status run_pnet(void *state, int worker, const qmt_pixels *level, qmt_face_cells *cells, qmtcnn_error *error)
 {
     struct own *own = state;
-    qmt_outputs outputs = {.face = face, .box = box};
+    qmt_outputs outputs = {.cells = cells};
     return qmt_network_run(own->networks[QMT_PNET], own->workspaces[worker], level->data, level->stride, 1,
                            level->height, level->width, &outputs, NULL, NULL, error);
 }

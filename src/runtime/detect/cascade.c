@@ -12,14 +12,7 @@ enum {
     largest_batch = rnet_batch
 };
 
-/* A cell of P-Net's map that passed. */
-struct hit {
-    int row, column;
-    float score;
-    float offset[4];
-};
-
-/* Where a tile's hits are. */
+/* Where a tile's cells are, those that passed. */
 struct span {
     int worker;
     size_t first, count;
@@ -30,10 +23,8 @@ struct worker {
     qmt_resizer resizer;
     uint8_t *pixels; /* a tile, or a batch of crops */
     size_t pixels_size;
-    float *maps; /* P-Net's face map, then its box map */
-    size_t maps_size;
-    struct hit *hits;
-    size_t hits_size, hit_count;
+    qmt_face_cell *cells; /* that passed P-Net, tile after tile */
+    size_t cells_size, cell_count;
     double resize_seconds, network_seconds;
     qmtcnn_status status;
     qmtcnn_error error;
@@ -88,8 +79,7 @@ void qmt_cascade_free(qmt_cascade *cascade)
         struct worker *worker = &cascade->workers[i];
         qmt_resizer_clear(&worker->resizer);
         qmt_free(worker->pixels);
-        qmt_free(worker->maps);
-        qmt_free(worker->hits);
+        qmt_free(worker->cells);
     }
     qmt_free(cascade->workers);
     qmt_free(cascade->tiles);
@@ -106,8 +96,7 @@ size_t qmt_cascade_bytes(const qmt_cascade *cascade)
                    cascade->candidates_size * sizeof *cascade->candidates + cascade->scratch_size * sizeof(int);
     for (int i = 0; i < cascade->worker_count; i++) {
         const struct worker *worker = &cascade->workers[i];
-        bytes += worker->resizer.size + worker->pixels_size + worker->maps_size * sizeof(float) +
-                 worker->hits_size * sizeof *worker->hits;
+        bytes += worker->resizer.size + worker->pixels_size + worker->cells_size * sizeof *worker->cells;
     }
     return bytes;
 }
@@ -118,7 +107,7 @@ static void start_workers(qmt_cascade *cascade)
 {
     for (int i = 0; i < cascade->worker_count; i++) {
         struct worker *worker = &cascade->workers[i];
-        worker->hit_count = 0;
+        worker->cell_count = 0;
         worker->resize_seconds = worker->network_seconds = 0;
         worker->status = QMTCNN_OK;
     }
@@ -147,48 +136,26 @@ static qmtcnn_status end_workers(const qmt_cascade *cascade, double seconds, dou
 
 /* ---- P-Net ----------------------------------------------------------------------------------- */
 
-static qmtcnn_status keep_hits(struct worker *worker, const qmt_tile *tile, float threshold, qmtcnn_error *error)
-{
-    const size_t cells = (size_t)tile->cell_rows * (size_t)tile->cell_columns;
-    const float *face = worker->maps, *box = worker->maps + cells;
-    for (int row = 0; row < tile->cell_rows; row++) {
-        for (int column = 0; column < tile->cell_columns; column++, face++, box += 4) {
-            if (!(*face > threshold))
-                continue;
-            qmtcnn_status status = qmt_grow((void **)&worker->hits, &worker->hits_size, worker->hit_count,
-                                            worker->hit_count + 1, sizeof *worker->hits, error);
-            if (status != QMTCNN_OK)
-                return status;
-            struct hit *hit = &worker->hits[worker->hit_count++];
-            *hit = (struct hit){.row = tile->cell_row + row, .column = column, .score = *face};
-            memcpy(hit->offset, box, sizeof hit->offset);
-        }
-    }
-    return QMTCNN_OK;
-}
-
 /* Any worker may get any tile, and next time another: all get room for the largest, so that the same picture never
  * takes memory twice. */
 static qmtcnn_status reserve_workers(qmt_cascade *cascade, qmtcnn_error *error)
 {
-    size_t pixels = 3 * rnet_batch * 24 * 24, cells = 0, hits = 0;
+    size_t pixels = 3 * rnet_batch * 24 * 24, most_cells = 0, found = 0;
     for (size_t i = 0; i < cascade->tile_count; i++) {
         const qmt_tile *tile = &cascade->tiles[i];
         const size_t tile_pixels = 3 * (size_t)tile->level_width * (size_t)tile->height;
         const size_t tile_cells = (size_t)tile->cell_rows * (size_t)tile->cell_columns;
         pixels = tile_pixels > pixels ? tile_pixels : pixels;
-        cells = tile_cells > cells ? tile_cells : cells;
+        most_cells = tile_cells > most_cells ? tile_cells : most_cells;
     }
     for (int i = 0; i < cascade->worker_count; i++)
-        hits += cascade->workers[i].hit_count;
+        found += cascade->workers[i].cell_count;
     for (int i = 0; i < cascade->worker_count; i++) {
         struct worker *worker = &cascade->workers[i];
         qmtcnn_status status = qmt_grow((void **)&worker->pixels, &worker->pixels_size, 0, pixels, 1, error);
         if (status == QMTCNN_OK)
-            status = qmt_grow((void **)&worker->maps, &worker->maps_size, 0, 5 * cells, sizeof(float), error);
-        if (status == QMTCNN_OK)
-            status = qmt_grow((void **)&worker->hits, &worker->hits_size, worker->hit_count, hits, sizeof *worker->hits,
-                              error);
+            status = qmt_grow((void **)&worker->cells, &worker->cells_size, worker->cell_count, found + most_cells,
+                              sizeof *worker->cells, error);
         if (status != QMTCNN_OK)
             return status;
     }
@@ -200,7 +167,7 @@ static qmtcnn_status run_tile(qmt_cascade *cascade, const qmt_tile *tile, int nu
     struct worker *worker = &cascade->workers[number];
     const qmt_pixels *picture = cascade->picture;
     const double start = qmt_seconds();
-    const size_t cells = (size_t)tile->cell_rows * (size_t)tile->cell_columns;
+    const size_t most = (size_t)tile->cell_rows * (size_t)tile->cell_columns;
     const ptrdiff_t row = 3 * (ptrdiff_t)tile->level_width;
     const double ratio = (double)picture->height / tile->level_height;
     qmtcnn_status status =
@@ -209,10 +176,13 @@ static qmtcnn_status run_tile(qmt_cascade *cascade, const qmt_tile *tile, int nu
     const double middle = qmt_seconds();
     qmt_pixels pixels = {worker->pixels, tile->level_width, tile->height, row};
     if (status == QMTCNN_OK)
-        status = cascade->backend.run_pnet(cascade->backend.state, number, &pixels, worker->maps, worker->maps + cells,
-                                           error);
-    if (status == QMTCNN_OK)
-        status = keep_hits(worker, tile, cascade->options->thresholds[QMT_PNET], error);
+        status = qmt_grow((void **)&worker->cells, &worker->cells_size, worker->cell_count, worker->cell_count + most,
+                          sizeof *worker->cells, error);
+    if (status == QMTCNN_OK) {
+        qmt_face_cells cells = {cascade->options->thresholds[QMT_PNET], worker->cells + worker->cell_count, most, 0};
+        status = cascade->backend.run_pnet(cascade->backend.state, number, &pixels, &cells, error);
+        worker->cell_count += cells.count;
+    }
     worker->resize_seconds += middle - start;
     worker->network_seconds += qmt_seconds() - middle;
     return status;
@@ -226,9 +196,9 @@ static void tile_task(void *state, int index, int number)
     if (worker->status != QMTCNN_OK)
         return;
     span->worker = number;
-    span->first = worker->hit_count;
+    span->first = worker->cell_count;
     worker->status = run_tile(cascade, &cascade->tiles[index], number, &worker->error);
-    span->count = worker->hit_count - span->first;
+    span->count = worker->cell_count - span->first;
 }
 
 static qmtcnn_status reserve_candidates(qmt_cascade *cascade, size_t count, qmtcnn_error *error)
@@ -240,7 +210,7 @@ static qmtcnn_status reserve_candidates(qmt_cascade *cascade, size_t count, qmtc
     return status;
 }
 
-/* Hits to candidates in the order of tiles, whichever workers found them. */
+/* Cells to candidates in the order of tiles, whichever workers found them. */
 static qmtcnn_status gather(qmt_cascade *cascade, qmtcnn_error *error)
 {
     size_t count = 0;
@@ -260,13 +230,13 @@ static qmtcnn_status gather(qmt_cascade *cascade, qmtcnn_error *error)
         if (tile->level == cascade->levels)
             cascade->level_first[cascade->levels++] = cascade->count;
         for (size_t j = 0; j < span->count; j++) {
-            const struct hit *hit = &cascade->workers[span->worker].hits[span->first + j];
-            const double x = stride * hit->column, y = stride * hit->row;
+            const qmt_face_cell *hit = &cascade->workers[span->worker].cells[span->first + j];
+            const double x = stride * hit->column, y = stride * (tile->cell_row + hit->row);
             qmt_candidate *candidate = &cascade->candidates[cascade->count];
-            *candidate = (qmt_candidate){.score = hit->score, .order = (int)cascade->count};
+            *candidate = (qmt_candidate){.score = hit->face, .order = (int)cascade->count};
             candidate->box = (qmt_box){(float)(x * ratio_x), (float)(y * ratio_y), (float)((x + cell) * ratio_x),
                                        (float)((y + cell) * ratio_y)};
-            memcpy(candidate->offset, hit->offset, sizeof candidate->offset);
+            memcpy(candidate->offset, hit->box, sizeof candidate->offset);
             cascade->count++;
         }
     }
@@ -336,7 +306,7 @@ static qmtcnn_status find_proposals(qmt_cascade *cascade, qmtcnn_timing *timing,
     const double end = qmt_seconds();
     status = end_workers(cascade, end - start, &timing->resize_ms, &timing->pnet_ms, error);
     if (status == QMTCNN_OK)
-        status = reserve_workers(cascade, error); /* now the hits are known */
+        status = reserve_workers(cascade, error); /* now the cells are known */
     if (status == QMTCNN_OK)
         status = gather(cascade, error);
     if (status != QMTCNN_OK)

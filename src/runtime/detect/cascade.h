@@ -11,10 +11,9 @@
  * be called from several threads at once with different `worker` numbers in [0, workers). */
 typedef struct qmt_backend {
     void *state;
-    /* One pyramid level. The maps have out_height x out_width cells (stride 2, cell 12 pixels); `face` and `box` are
-     * as in qmt_outputs and hold room for them. */
-    qmtcnn_status (*run_pnet)(void *state, int worker, const qmt_pixels *level, float *face, float *box,
-                              qmtcnn_error *error);
+    /* One pyramid level: appends the cells (stride 2, 12 pixels wide) whose face probability is over cells->threshold,
+     * row by row. There is room for all. */
+    qmtcnn_status (*run_pnet)(void *state, int worker, const qmt_pixels *level, qmt_face_cells *cells, qmtcnn_error *error);
     /* Cells of P-Net's map for a level. */
     bool (*pnet_size)(void *state, int height, int width, int *out_height, int *out_width);
     /* `count` crops of 24 x 24 (net QMT_RNET) or 48 x 48 (QMT_ONET), uint8 RGB, packed. */

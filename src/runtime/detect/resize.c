@@ -1,30 +1,27 @@
 #include "runtime/detect/resize.h"
 
+#include "runtime/detect/resize_kernels.h"
+
 #include <math.h>
 #include <string.h>
 
-/* Two passes: columns of source pixels to a row of 15-bit sums, then that row to bytes. The first pass runs over
- * contiguous memory whatever the ratio, so that it takes most of the work. */
 enum {
-    fine_bits = 14,   /* weights in units of 2^-14 fit 16-bit multipliers; their sum is exact */
+    fine_bits = qmt_resize_weight_bits,
     coarse_taps = 64, /* where more pixels than this make one, 14 bits are too few ... */
     coarse_bits = 22, /* ... and 22 are used: 8-bit pixels times these still fit 32 bits */
-    middle_bits = 7,  /* fraction bits between the passes: 255 << 7 fits a signed 16-bit value */
-    row_block = 512,  /* values of a row whose sums stay in the first-level cache */
-    max_side = 65535,
-    pad = 8 /* the second pass reads a fourth channel past the last pixel */
+    middle_bits = qmt_resize_middle_bits,
+    row_block = 512, /* values of a row whose sums stay in the first-level cache */
+    max_side = 65535
 };
 
-/* The pixels that make one output pixel, along one axis; none where it lies outside the picture. */
-struct tap {
-    int first, count;
-    int weights; /* index of the first weight */
-};
-
+/* The pixels that make each output pixel, along one axis: count[i] (0 where it lies outside the picture) from first[i]
+ * on, with weights [i][taps], of which those from count[i] on are 0. */
 struct axis {
-    struct tap *taps;
-    int32_t *weights;
+    int out_size, taps;
     int bits;
+    int32_t *first, *count;
+    int16_t *fine; /* one of these is used, as `bits` says */
+    int32_t *coarse;
     int low, high; /* source pixels [low, high) are read */
 };
 
@@ -59,7 +56,7 @@ static int clamp(int x, int low, int high)
 
 /* Shares of the pixels that [start, start + length) covers. Rounding the running sum instead of each share keeps the
  * total exact, so that a constant picture stays constant. */
-static int mean_taps(struct tap *tap, int32_t *weights, double start, double length, int size, int bits)
+static int mean_taps(int32_t *first_pixel, int32_t *weights, double start, double length, int size, int bits)
 {
     double end = start + length;
     int first = clamp(floor_int(start), 0, size);
@@ -72,14 +69,13 @@ static int mean_taps(struct tap *tap, int32_t *weights, double start, double len
         weights[i - first] = after - before;
         before = after;
     }
-    tap->first = first;
-    tap->count = last - first;
-    return tap->count;
+    *first_pixel = first;
+    return last - first;
 }
 
 /* The two pixels around `center` (in pixel centers). Pixels that the rectangle, [low, high], doesn't touch are not
  * used: its edge repeats instead. */
-static int linear_taps(struct tap *tap, int32_t *weights, double center, double low, double high, int size)
+static int linear_taps(int32_t *first_pixel, int32_t *weights, double center, double low, double high, int size)
 {
     if (center < low)
         center = low;
@@ -94,55 +90,105 @@ static int linear_taps(struct tap *tap, int32_t *weights, double center, double 
         if (pair[i] == 0 || position < 0 || position >= size)
             continue;
         if (count == 0)
-            tap->first = position;
+            *first_pixel = position;
         weights[count++] = pair[i];
     }
-    tap->count = count;
     return count;
 }
 
-/* Fills an axis whose memory is there. */
-static void plan_axis(struct axis *axis, double start, double length, int size, int out_size)
+static int round_up(int value, int step)
 {
-    double ratio = length / out_size;
+    return (value + step - 1) / step * step;
+}
+
+/* Taps that an output pixel can need, at most all of the picture. */
+static int most_taps(double ratio, int size)
+{
+    int taps = ratio > 1 ? (ratio < size ? ceil_int(ratio) + 1 : size) : 2;
+    return round_up(taps < size ? taps : size, 2);
+}
+
+static void store_weights(struct axis *axis, int i, const int32_t *weights, int count)
+{
+    const size_t at = (size_t)i * (size_t)axis->taps;
+    axis->count[i] = count;
+    for (int t = 0; t < axis->taps; t++) {
+        const int32_t weight = t < count ? weights[t] : 0;
+        if (axis->bits == fine_bits)
+            axis->fine[at + (size_t)t] = (int16_t)weight;
+        else
+            axis->coarse[at + (size_t)t] = weight;
+    }
+}
+
+/* Fills an axis whose memory is there. `weights` has room for those of a pixel. */
+static void plan_axis(struct axis *axis, double start, double length, int size, int32_t *weights)
+{
+    const double ratio = length / axis->out_size;
     const double low = floor_int(start), high = ceil_int(start + length) - 1;
-    int used = 0;
-    axis->bits = ratio > coarse_taps ? coarse_bits : fine_bits;
     axis->low = size;
     axis->high = 0;
-    for (int i = 0; i < out_size; i++) {
-        struct tap *tap = &axis->taps[i];
-        *tap = (struct tap){0, 0, used};
-        if (ratio > 1)
-            used += mean_taps(tap, axis->weights + used, start + i * ratio, ratio, size, axis->bits);
-        else
-            used += linear_taps(tap, axis->weights + used, start + (i + 0.5) * ratio - 0.5, low, high, size);
-        if (tap->count == 0)
+    for (int i = 0; i < axis->out_size; i++) {
+        int32_t first = 0;
+        const int count = ratio > 1 ? mean_taps(&first, weights, start + i * ratio, ratio, size, axis->bits)
+                                    : linear_taps(&first, weights, start + (i + 0.5) * ratio - 0.5, low, high, size);
+        store_weights(axis, i, weights, count);
+        axis->first[i] = first;
+        if (count == 0)
             continue;
-        if (tap->first < axis->low)
-            axis->low = tap->first;
-        if (tap->first + tap->count > axis->high)
-            axis->high = tap->first + tap->count;
+        if (first < axis->low)
+            axis->low = first;
+        if (first + count > axis->high)
+            axis->high = first + count;
     }
     if (axis->high < axis->low)
         axis->low = axis->high = 0;
 }
 
-/* Weights that an axis can need: neighbors share at most one pixel where it shrinks; two a pixel where it grows. */
-static size_t axis_weights(int size, int out_size)
+/* Columns count from the first that is read; pixels past the last fill its group. */
+static void finish_columns(struct axis *axis)
 {
-    return (size_t)size + 2 * (size_t)out_size + 2;
+    for (int i = 0; i < axis->out_size; i++)
+        axis->first[i] = axis->count[i] > 0 ? axis->first[i] - axis->low : 0;
+    for (int i = axis->out_size; i < round_up(axis->out_size, qmt_resize_column_group); i++) {
+        axis->first[i] = 0;
+        store_weights(axis, i, NULL, 0);
+    }
 }
 
-/* Gives the axes and the middle row their memory. */
-static qmtcnn_status reserve(qmt_resizer *resizer, int width, int height, int out_width, int out_height,
-                             struct axis axes[2], int16_t **row, qmtcnn_error *error)
+static void size_axis(struct axis *axis, double length, int size, int out_size)
 {
-    size_t weights[2] = {axis_weights(width, out_width), axis_weights(height, out_height)};
-    size_t taps[2] = {(size_t)out_width, (size_t)out_height};
-    size_t row_size = 3 * (size_t)width + pad;
-    size_t size = (weights[0] + weights[1]) * sizeof(int32_t) + (taps[0] + taps[1]) * sizeof(struct tap) +
-                  row_size * sizeof(int16_t);
+    const double ratio = length / out_size;
+    axis->out_size = out_size;
+    axis->taps = most_taps(ratio, size);
+    axis->bits = ratio > coarse_taps ? coarse_bits : fine_bits;
+}
+
+/* 32-bit values that an axis takes. */
+static size_t axis_values(const struct axis *axis)
+{
+    const size_t pixels = (size_t)round_up(axis->out_size, qmt_resize_column_group);
+    return pixels * (2 + (size_t)axis->taps);
+}
+
+static void place_axis(struct axis *axis, int32_t **memory)
+{
+    const size_t pixels = (size_t)round_up(axis->out_size, qmt_resize_column_group);
+    axis->first = *memory;
+    axis->count = axis->first + pixels;
+    axis->coarse = axis->count + pixels;
+    axis->fine = (int16_t *)(void *)axis->coarse;
+    *memory += axis_values(axis);
+}
+
+/* Gives the axes, a pixel's weights and the middle row their memory. */
+static qmtcnn_status reserve(qmt_resizer *resizer, int width, struct axis *columns, struct axis *rows,
+                             int32_t **weights, int16_t **row, qmtcnn_error *error)
+{
+    const int taps = columns->taps > rows->taps ? columns->taps : rows->taps;
+    const size_t values = axis_values(columns) + axis_values(rows) + (size_t)taps;
+    const size_t row_values = 3 * ((size_t)width + (size_t)columns->taps) + qmt_resize_row_slack;
+    const size_t size = values * sizeof(int32_t) + row_values * sizeof(int16_t);
     if (size > resizer->size) {
         void *memory = qmt_alloc(size, 1);
         if (!memory)
@@ -151,78 +197,44 @@ static qmtcnn_status reserve(qmt_resizer *resizer, int width, int height, int ou
         resizer->memory = memory;
         resizer->size = size;
     }
-    axes[0].weights = resizer->memory;
-    axes[1].weights = axes[0].weights + weights[0];
-    axes[0].taps = (struct tap *)(axes[1].weights + weights[1]);
-    axes[1].taps = axes[0].taps + taps[0];
-    *row = (int16_t *)(axes[1].taps + taps[1]);
+    int32_t *at = resizer->memory;
+    place_axis(columns, &at);
+    place_axis(rows, &at);
+    *weights = at;
+    *row = (int16_t *)(void *)(at + taps);
     return QMTCNN_OK;
 }
 
-static void add_fine(int32_t *sums, const uint8_t *pixels, int count, int16_t weight)
-{
-    for (int i = 0; i < count; i++)
-        sums[i] += weight * (int16_t)pixels[i];
-}
-
-static void add_coarse(int32_t *sums, const uint8_t *pixels, int count, int32_t weight)
-{
-    for (int i = 0; i < count; i++)
-        sums[i] += weight * pixels[i];
-}
-
-/* First pass: the weighted sum of some source rows, `count` values from `pixels` on, with middle_bits of fraction. */
-static void sum_rows(const struct tap *tap, const struct axis *axis, const uint8_t *pixels, ptrdiff_t stride,
-                     size_t count, int16_t *row)
+/* First pass where many pixels make one; as the kernels' sum_rows(). */
+static void sum_rows_coarse(const uint8_t *source, ptrdiff_t stride, const int32_t *weights, int taps, size_t count,
+                            int16_t *row)
 {
     int32_t sums[row_block];
-    const int32_t *weights = axis->weights + tap->weights;
-    const int shift = axis->bits - middle_bits;
+    const int shift = coarse_bits - middle_bits;
     for (size_t at = 0; at < count; at += row_block) {
-        int block = count - at < row_block ? (int)(count - at) : row_block;
+        const int block = count - at < row_block ? (int)(count - at) : row_block;
         for (int i = 0; i < block; i++)
             sums[i] = 1 << (shift - 1);
-        for (int t = 0; t < tap->count; t++) {
-            const uint8_t *source = pixels + (ptrdiff_t)(tap->first + t) * stride + at;
-            if (axis->bits == fine_bits)
-                add_fine(sums, source, block, (int16_t)weights[t]);
-            else
-                add_coarse(sums, source, block, weights[t]);
+        for (int t = 0; t < taps; t++) {
+            const uint8_t *pixels = source + t * stride + at;
+            for (int i = 0; i < block; i++)
+                sums[i] += weights[t] * pixels[i];
         }
         for (int i = 0; i < block; i++)
             row[at + (size_t)i] = (int16_t)(sums[i] >> shift);
     }
 }
 
-/* Second pass, few pixels to one. Four channels at a time fill a register; the fourth is not used. */
-static void sum_columns_fine(const struct axis *axis, const int16_t *row, uint8_t *output, int out_width)
-{
-    const int shift = middle_bits + fine_bits;
-    for (int x = 0; x < out_width; x++) {
-        const struct tap *tap = &axis->taps[x];
-        const int32_t *weights = axis->weights + tap->weights;
-        const int16_t *source = row + 3 * (ptrdiff_t)(tap->first - axis->low);
-        int32_t sums[4] = {1 << (shift - 1), 1 << (shift - 1), 1 << (shift - 1), 0};
-        for (int t = 0; t < tap->count; t++, source += 3) {
-            for (int c = 0; c < 4; c++)
-                sums[c] += (int16_t)weights[t] * source[c];
-        }
-        for (int c = 0; c < 3; c++)
-            output[3 * x + c] = (uint8_t)(sums[c] >> shift);
-    }
-}
-
-/* Second pass, many pixels to one. */
-static void sum_columns_coarse(const struct axis *axis, const int16_t *row, uint8_t *output, int out_width)
+/* Second pass where many pixels make one. */
+static void sum_columns_coarse(const struct axis *axis, const int16_t *row, uint8_t *output)
 {
     const int shift = middle_bits + coarse_bits;
-    for (int x = 0; x < out_width; x++) {
-        const struct tap *tap = &axis->taps[x];
-        const int32_t *weights = axis->weights + tap->weights;
-        const int16_t *source = row + 3 * (ptrdiff_t)(tap->first - axis->low);
+    for (int x = 0; x < axis->out_size; x++) {
+        const int32_t *weights = axis->coarse + (size_t)x * (size_t)axis->taps;
+        const int16_t *source = row + 3 * (size_t)axis->first[x];
         for (int c = 0; c < 3; c++) {
             int64_t sum = (int64_t)1 << (shift - 1);
-            for (int t = 0; t < tap->count; t++)
+            for (int t = 0; t < axis->count[x]; t++)
                 sum += (int64_t)weights[t] * source[3 * t + c];
             output[3 * x + c] = (uint8_t)(sum >> shift);
         }
@@ -248,33 +260,49 @@ static qmtcnn_status check(const qmt_pixels *source, double x, double y, double 
     return QMTCNN_OK;
 }
 
+static void make_row(const qmt_resize_kernels *kernels, const qmt_pixels *source, const struct axis *columns,
+                     const struct axis *rows, int i, int16_t *row, uint8_t *output)
+{
+    const size_t count = 3 * (size_t)(columns->high - columns->low), weights = (size_t)i * (size_t)rows->taps;
+    const uint8_t *from = source->data + rows->first[i] * source->stride + 3 * (ptrdiff_t)columns->low;
+    if (rows->bits == fine_bits)
+        kernels->sum_rows(from, source->stride, rows->fine + weights, rows->count[i], count, row);
+    else
+        sum_rows_coarse(from, source->stride, rows->coarse + weights, rows->count[i], count, row);
+    if (columns->bits == fine_bits)
+        kernels->sum_columns(&(qmt_resize_columns){columns->taps, columns->first, columns->fine}, row, output,
+                             columns->out_size);
+    else
+        sum_columns_coarse(columns, row, output);
+}
+
 qmtcnn_status qmt_resize(qmt_resizer *resizer, const qmt_pixels *source, double x, double y, double width,
                          double height, uint8_t *output, int out_width, int out_height, ptrdiff_t out_stride,
                          qmtcnn_error *error)
 {
-    struct axis axes[2];
-    struct axis *columns = &axes[0], *rows = &axes[1];
+    struct axis columns = {0}, rows = {0};
+    int32_t *weights = NULL;
     int16_t *row = NULL;
     qmtcnn_status status = check(source, x, y, width, height, output, out_width, out_height, error);
-    if (status == QMTCNN_OK)
-        status = reserve(resizer, source->width, source->height, out_width, out_height, axes, &row, error);
     if (status != QMTCNN_OK)
         return status;
-    plan_axis(columns, x, width, source->width, out_width);
-    plan_axis(rows, y, height, source->height, out_height);
-    const uint8_t *left = source->data + 3 * (ptrdiff_t)columns->low;
-    size_t count = 3 * (size_t)(columns->high - columns->low);
-    memset(row + count, 0, pad * sizeof *row);
+    size_axis(&columns, width, source->width, out_width);
+    size_axis(&rows, height, source->height, out_height);
+    status = reserve(resizer, source->width, &columns, &rows, &weights, &row, error);
+    if (status != QMTCNN_OK)
+        return status;
+    if (!resizer->kernels)
+        resizer->kernels = qmt_resize_kernels_select(NULL);
+    plan_axis(&columns, x, width, source->width, weights);
+    plan_axis(&rows, y, height, source->height, weights);
+    finish_columns(&columns);
+    const size_t count = 3 * (size_t)(columns.high - columns.low);
+    memset(row + count, 0, (3 * (size_t)columns.taps + qmt_resize_row_slack) * sizeof *row);
     for (int i = 0; i < out_height; i++, output += out_stride) {
-        if (rows->taps[i].count == 0 || count == 0) {
+        if (rows.count[i] == 0 || count == 0)
             memset(output, 0, 3 * (size_t)out_width);
-            continue;
-        }
-        sum_rows(&rows->taps[i], rows, left, source->stride, count, row);
-        if (columns->bits == fine_bits)
-            sum_columns_fine(columns, row, output, out_width);
         else
-            sum_columns_coarse(columns, row, output, out_width);
+            make_row(resizer->kernels, source, &columns, &rows, i, row, output);
     }
     return QMTCNN_OK;
 }

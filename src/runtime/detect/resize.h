@@ -15,10 +15,11 @@ typedef struct qmt_pixels {
     ptrdiff_t stride;
 } qmt_pixels;
 
-/* Reusable memory; zero it before first use. */
+/* Reusable memory; zero it before first use. One thread at a time. */
 typedef struct qmt_resizer {
     void *memory;
     size_t size;
+    const struct qmt_resize_kernels *kernels; /* NULL: the best for this processor, found at the first use */
 } qmt_resizer;
 void qmt_resizer_clear(qmt_resizer *resizer);
 

@@ -19,9 +19,11 @@ static int bytes_a_pixel(qmtcnn_format format)
     return 0;
 }
 
-static ptrdiff_t magnitude(ptrdiff_t stride)
+/* Do `rows` rows of `bytes` fit a stride, and all of them the address space? */
+static bool stride_fits(ptrdiff_t stride, int rows, size_t bytes)
 {
-    return stride < 0 ? -stride : stride;
+    const size_t step = stride < 0 ? 0 - (size_t)stride : (size_t)stride;
+    return step >= bytes && step <= (size_t)PTRDIFF_MAX / (size_t)rows;
 }
 
 static qmtcnn_status check_view(const qmtcnn_image *image, qmtcnn_error *error)
@@ -35,9 +37,10 @@ static qmtcnn_status check_view(const qmtcnn_image *image, qmtcnn_error *error)
         return qmt_fail(error, QMTCNN_ERROR_ARGUMENT,
                         "an image of %d x %d pixels: sides must be in 1 .. %d, and all at most %d", width, height,
                         max_side, max_pixels);
-    if (magnitude(image->stride) < (ptrdiff_t)width * bytes)
-        return qmt_fail(error, QMTCNN_ERROR_ARGUMENT, "a stride of %lld bytes is too short for %d pixels of %d bytes",
-                        (long long)image->stride, width, bytes);
+    if (!stride_fits(image->stride, height, (size_t)width * (size_t)bytes))
+        return qmt_fail(error, QMTCNN_ERROR_ARGUMENT,
+                        "a stride of %lld bytes does not fit %d rows of %d pixels of %d bytes",
+                        (long long)image->stride, height, width, bytes);
     return QMTCNN_OK;
 }
 
@@ -51,9 +54,9 @@ static qmtcnn_status find_chroma(const qmtcnn_image *image, const uint8_t **chro
         return qmt_fail(error, QMTCNN_ERROR_ARGUMENT, "NV12 with a negative stride: give the chroma plane's address");
     if (!image->chroma)
         *chroma = image->pixels + image->stride * image->height;
-    if (magnitude(*stride) < 2 * (((ptrdiff_t)image->width + 1) / 2))
+    if (!stride_fits(*stride, (image->height + 1) / 2, 2 * (((size_t)image->width + 1) / 2)))
         return qmt_fail(error, QMTCNN_ERROR_ARGUMENT,
-                        "a chroma stride of %lld bytes is too short for %d pixels: two bytes for every two of them, "
+                        "a chroma stride of %lld bytes does not fit %d pixels: two bytes for every two of them, "
                         "rounded up",
                         (long long)*stride, image->width);
     return QMTCNN_OK;

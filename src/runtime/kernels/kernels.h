@@ -26,6 +26,9 @@ typedef struct qmt_strip {
     int convolution_height; /* rows of convolution output that exist from the strip's first on: the pool's last window
                                may be cut off by the border (ceil mode) */
     void *scratch;          /* as many bytes as kernel->scratch_size() says, 64-byte aligned */
+    int pictures;           /* 0 or 1: one. More, where the packed layer `interleaves`: so many pictures side by side,
+                               [y][x][picture][channel], in input and output; widths are of one picture */
+    int channels;           /* FP32 output: only so many are wanted (rounded up as the table likes). 0: all */
 } qmt_strip;
 
 /* How a layer is to run. */
@@ -54,7 +57,7 @@ typedef struct qmt_kernels {
                           qmtcnn_error *error);
     void (*release)(qmt_packed_layer *packed);
     size_t (*bytes)(const qmt_packed_layer *packed);
-    /* Bytes of scratch for rows of `input_width` pixels (at least the kernel's width). */
+    /* Bytes of scratch for rows of `input_width` pixels (at least the kernel's width), of all pictures together. */
     size_t (*scratch_size)(const qmt_packed_layer *packed, int input_width);
     /* Convolution, activation, requantization and pool over a strip of rows. A result does not depend on how a map is
      * cut into strips. */
@@ -68,6 +71,14 @@ typedef struct qmt_kernels {
 const qmt_kernels *qmt_kernels_c(void);
 /* The best for this processor, or the one called `name` (NULL: best). NULL where it is unknown or can't run here. */
 const qmt_kernels *qmt_kernels_select(const char *name);
+
+enum { qmt_max_kernel_tables = 8 };
+typedef struct qmt_kernels_entry {
+    const qmt_kernels *kernels;
+    bool usable; /* this processor can run it */
+} qmt_kernels_entry;
+/* All tables of this build, best first; returns how many. */
+int qmt_kernels_list(qmt_kernels_entry entries[qmt_max_kernel_tables]);
 
 /* exp(x) and 1 / (1 + exp(-x)) with the same bits on every processor: plain IEEE operations, no libm.
  * Relative error under 2e-7. */

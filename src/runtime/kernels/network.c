@@ -1,5 +1,6 @@
 /* Packs a network: every trunk layer, and the heads side by side as one layer. */
 #include "runtime/kernels/network_parts.h"
+#include "runtime/kernels/packed.h"
 
 #include <string.h>
 
@@ -126,6 +127,29 @@ static qmtcnn_status pack_trunk(qmt_network *network, const qmt_model *model, qm
     return QMTCNN_OK;
 }
 
+/* Layers on uint8 input are read and written, but not computed. */
+static qmtcnn_status check_signed(const qmt_model *model, qmtcnn_precision precision, qmtcnn_error *error)
+{
+    for (int i = 0; i < model->layer_count + qmt_head_count; i++) {
+        const qmt_layer *layer = i < model->layer_count ? &model->layers[i] : &model->heads[i - model->layer_count];
+        if (runs_int8(layer, precision) && layer->input_unsigned)
+            return qmt_fail(error, QMTCNN_ERROR_UNSUPPORTED,
+                            "layer %s takes uint8, ONNX Runtime's form; use files of `export --target tensorrt`",
+                            layer->name);
+    }
+    return QMTCNN_OK;
+}
+
+static bool all_interleave(const qmt_network *network)
+{
+    bool all = true;
+    for (int i = 0; i < network->stage_count; i++)
+        all = all && network->stages[i].packed->interleaves;
+    for (int g = 0; g < network->group_count; g++)
+        all = all && network->groups[g].packed->interleaves;
+    return all;
+}
+
 static qmtcnn_status pack_network(qmt_network *network, const qmt_model *model, qmtcnn_precision precision,
                                   qmtcnn_error *error)
 {
@@ -135,13 +159,17 @@ static qmtcnn_status pack_network(qmt_network *network, const qmt_model *model, 
                                       .out_channels = face->out_channels,
                                       .kernel_height = face->kernel_height,
                                       .kernel_width = face->kernel_width};
+    qmtcnn_status status = check_signed(model, precision, error);
+    if (status != QMTCNN_OK)
+        return status;
     group_heads(network, model, precision);
-    qmtcnn_status status = pack_trunk(network, model, precision, &signed_output, error);
+    status = pack_trunk(network, model, precision, &signed_output, error);
     if (status == QMTCNN_OK)
         status = pack_heads(network, model, signed_output, error);
     for (int i = 0; i < qmt_head_count && status == QMTCNN_OK; i++)
         if (network->head_group[i] >= 0)
             status = qmt_set_string(&network->head_name[i], model->heads[i].name, error);
+    network->interleaves = status == QMTCNN_OK && all_interleave(network);
     if (status == QMTCNN_OK && precision == QMTCNN_PRECISION_INT8 && !network->is_int8)
         return qmt_fail(error, QMTCNN_ERROR_UNSUPPORTED,
                         "%s has no INT8 layers (no QuantizeLinear nodes in its file); quantize it, or ask for FP32",

@@ -37,6 +37,7 @@ struct qmt_network {
     int head_channel[qmt_head_count]; /* its first channel in the group */
     char *head_name[qmt_head_count];
     bool landmarks_planar, is_int8;
+    bool interleaves; /* every layer takes several pictures side by side */
     qmt_pixel_table pixels;
 };
 

@@ -1,17 +1,21 @@
 /* Walks a network in strips of rows. Each layer keeps only the rows that the next strip still needs, so that nothing is
  * computed twice and memory does not grow with the picture's height. */
+#include "runtime/base/clock.h"
 #include "runtime/kernels/network_parts.h"
 
+#include <math.h>
 #include <string.h>
 
 enum {
     strip_budget = 192 * 1024, /* bytes of all strips together: about half of a small L2 cache */
+    most_pictures = 8,         /* side by side: a tile of pixels of the INT8 kernels */
     max_steps = qmt_max_layers + 1
 };
 
 struct qmt_workspace {
     char *memory;
     size_t bytes;
+    qmt_step_times *times; /* NULL: not wanted */
 };
 
 /* ---- Planning ----------------------------------------------------------------------------------- */
@@ -28,11 +32,14 @@ struct step {
 
 struct plan {
     struct step steps[max_steps];
+    int pictures; /* side by side: [y][x][picture][channel] */
     int output_height, output_width;
     int strip; /* rows of output at a time */
     char *head_rows[qmt_max_head_groups], *quantized[qmt_max_head_groups];
     char *scratch;
+    char *line; /* a row of one picture, where there are several */
     float *tap;
+    float logit_floor; /* of the cells that are wanted */
     uint64_t bytes;
 };
 
@@ -54,7 +61,8 @@ static void plan_sizes(const qmt_network *network, int height, int width, struct
         step->height = height;
         step->width = width;
         step->convolution_height = height - layer->kernel_height + 1;
-        step->row_bytes = (size_t)width * (size_t)padded * (int8 ? sizeof(int8_t) : sizeof(float));
+        step->row_bytes =
+            (size_t)plan->pictures * (size_t)width * (size_t)padded * (int8 ? sizeof(int8_t) : sizeof(float));
         qmt_layer_output_size(layer, height, width, &height, &width);
     }
     plan->output_height = height;
@@ -127,28 +135,30 @@ static uint64_t tap_bytes(const qmt_network *network, const struct plan *plan)
 /* Gives every buffer its place from `memory` on (NULL: only counts). */
 static void plan_memory(const qmt_network *network, struct plan *plan, char *memory, bool tapped)
 {
+    const size_t pictures = (size_t)plan->pictures;
     size_t scratch = 0;
     plan->bytes = 0;
     for (int i = 0; i <= network->stage_count; i++) {
         struct step *step = &plan->steps[i];
         step->rows = take(&memory, (uint64_t)step->capacity * step->row_bytes, &plan->bytes);
         if (i < network->stage_count) {
-            size_t size = network->kernels->scratch_size(network->stages[i].packed, step->width);
+            size_t size = network->kernels->scratch_size(network->stages[i].packed, plan->pictures * step->width);
             scratch = size > scratch ? size : scratch;
         }
     }
     const struct step *last = &plan->steps[network->stage_count];
     for (int g = 0; g < network->group_count; g++) {
         const struct qmt_head_group *group = &network->groups[g];
-        uint64_t values = (uint64_t)plan->strip * (uint64_t)plan->output_width * (uint64_t)group->padded;
+        uint64_t values = (uint64_t)plan->strip * (uint64_t)plan->output_width * (uint64_t)group->padded * pictures;
         plan->head_rows[g] = take(&memory, values * sizeof(float), &plan->bytes);
         /* A quarter of the real tensor's bytes, whose padding it shares. */
         uint64_t quantized = group->quantize ? (uint64_t)last->capacity * (last->row_bytes / sizeof(float)) : 0;
         plan->quantized[g] = take(&memory, quantized, &plan->bytes);
-        size_t size = network->kernels->scratch_size(group->packed, last->width);
+        size_t size = network->kernels->scratch_size(group->packed, plan->pictures * last->width);
         scratch = size > scratch ? size : scratch;
     }
     plan->scratch = take(&memory, scratch, &plan->bytes);
+    plan->line = take(&memory, pictures > 1 ? plan->steps[0].row_bytes / pictures : 0, &plan->bytes);
     plan->tap = (float *)(void *)take(&memory, tapped ? tap_bytes(network, plan) : 0, &plan->bytes);
 }
 
@@ -160,7 +170,22 @@ struct job {
     qmt_tap tap;
     void *tap_state;
     ptrdiff_t stride;
+    ptrdiff_t picture; /* bytes from a picture to the next */
+    qmt_step_times *times;
 };
+
+/* The clock, where times are wanted. */
+static double start_time(const struct job *job)
+{
+    return job->times ? qmt_seconds() : 0;
+}
+
+/* Adds what passed since `start` to a time, if it is wanted. */
+static void add_time(double *time, double start)
+{
+    if (time)
+        *time += qmt_seconds() - start;
+}
 
 /* Drops the rows before `first`, so that the strip has room for new ones. */
 static void drop_rows(struct step *step, int first)
@@ -191,9 +216,40 @@ static void run_layer(const qmt_network *network, struct plan *plan, int i, int 
                        .output_width = to->width,
                        .output_rows = end - to->end,
                        .convolution_height = from->convolution_height - first,
-                       .scratch = plan->scratch};
+                       .scratch = plan->scratch,
+                       .pictures = plan->pictures};
     network->kernels->run(stage->packed, &strip);
     to->end = end;
+}
+
+/* Spreads the pixels (of `size` bytes) of a picture's row over a row of several pictures. */
+static void spread_row(const char *line, int width, size_t size, int pictures, char *row)
+{
+    for (int x = 0; x < width; x++, row += (size_t)pictures * size)
+        if (size == sizeof(uint32_t))
+            memcpy(row, line + (size_t)x * sizeof(uint32_t), sizeof(uint32_t));
+        else
+            memcpy(row, line + (size_t)x * size, size);
+}
+
+/* The first layer's input rows [first, end). */
+static void normalize(const struct job *job, struct plan *plan, const uint8_t *pixels, int first, int end)
+{
+    const qmt_network *network = job->network;
+    struct step *step = &plan->steps[0];
+    pixels += first * job->stride;
+    if (plan->pictures == 1) {
+        network->kernels->normalize(&network->pixels, pixels, job->stride, step->width, end - first,
+                                    row_at(step, first));
+        return;
+    }
+    const size_t size = step->row_bytes / (size_t)(plan->pictures * step->width);
+    for (int n = 0; n < plan->pictures; n++)
+        for (int y = first; y < end; y++) {
+            network->kernels->normalize(&network->pixels, pixels + n * job->picture + (y - first) * job->stride,
+                                        job->stride, step->width, 1, plan->line);
+            spread_row(plan->line, step->width, size, plan->pictures, row_at(step, y) + (size_t)n * size);
+        }
 }
 
 /* Makes the trunk's output rows up to `end`. */
@@ -209,13 +265,17 @@ static void advance(const struct job *job, struct plan *plan, const uint8_t *pix
     }
     struct step *picture = &plan->steps[0];
     if (ends[0] > picture->end) {
-        network->kernels->normalize(&network->pixels, pixels + picture->end * job->stride, job->stride, picture->width,
-                                    ends[0] - picture->end, row_at(picture, picture->end));
+        const double start = start_time(job);
+        normalize(job, plan, pixels, picture->end, ends[0]);
+        add_time(job->times ? &job->times->pixels : NULL, start);
         picture->end = ends[0];
     }
     for (int i = 0; i < network->stage_count; i++)
-        if (ends[i + 1] > plan->steps[i + 1].end)
+        if (ends[i + 1] > plan->steps[i + 1].end) {
+            const double start = start_time(job);
             run_layer(network, plan, i, ends[i + 1]);
+            add_time(job->times ? &job->times->layers[i] : NULL, start);
+        }
 }
 
 static void quantize_rows(const float *input, int8_t *output, size_t count, float scale)
@@ -224,8 +284,15 @@ static void quantize_rows(const float *input, int8_t *output, size_t count, floa
         output[i] = qmt_quantize_value(input[i], scale);
 }
 
-/* Rows [first, first + rows) of every group's output. */
-static void run_heads(const qmt_network *network, struct plan *plan, int first, int rows)
+/* How many of a group's channels `outputs` (NULL: all) ask for: landmarks come last. */
+static int wanted_channels(const qmt_network *network, int g, const qmt_outputs *outputs)
+{
+    const bool last = network->head_group[QMT_HEAD_LANDMARKS] == g && network->head_channel[QMT_HEAD_LANDMARKS] > 0;
+    return outputs && !outputs->landmarks && last ? network->head_channel[QMT_HEAD_LANDMARKS] : 0;
+}
+
+/* Rows [first, first + rows) of every group's output. `outputs`: what is wanted of them; NULL: all. */
+static void run_heads(const qmt_network *network, struct plan *plan, int first, int rows, const qmt_outputs *outputs)
 {
     const struct step *trunk = &plan->steps[network->stage_count];
     for (int g = 0; g < network->group_count; g++) {
@@ -242,7 +309,9 @@ static void run_heads(const qmt_network *network, struct plan *plan, int first, 
                            .output_width = plan->output_width,
                            .output_rows = rows,
                            .convolution_height = trunk->convolution_height - first,
-                           .scratch = plan->scratch};
+                           .scratch = plan->scratch,
+                           .pictures = plan->pictures,
+                           .channels = wanted_channels(network, g, outputs)};
         network->kernels->run(group->packed, &strip);
     }
 }
@@ -281,6 +350,42 @@ static void write_landmarks(const qmt_network *network, const struct plan *plan,
         }
 }
 
+/* A logit below which no probability is over the threshold: found by halving, then moved down by far more than rounding
+ * can move it. -inf where all are. */
+static float logit_floor(float threshold)
+{
+    float low = -90, high = 90;
+    if (!(qmt_sigmoid(low) <= threshold))
+        return -INFINITY;
+    for (int i = 0; i < 24; i++) {
+        const float middle = 0.5f * (low + high);
+        if (qmt_sigmoid(middle) > threshold)
+            high = middle;
+        else
+            low = middle;
+    }
+    return low - 0.01f;
+}
+
+static void write_cells(const qmt_network *network, const struct plan *plan, qmt_face_cells *cells, size_t at, size_t count)
+{
+    size_t step, box_step;
+    const float *value = head_values(network, plan, QMT_HEAD_FACE, &step);
+    const float *box = head_values(network, plan, QMT_HEAD_BOX, &box_step);
+    const size_t width = (size_t)plan->output_width;
+    for (size_t i = 0; i < count; i++, value += step, box += box_step) {
+        const float logit = value[1] - value[0];
+        if (!(logit > plan->logit_floor) || cells->count == cells->room)
+            continue;
+        const float face = qmt_sigmoid(logit);
+        if (!(face > cells->threshold))
+            continue;
+        qmt_face_cell *cell = &cells->found[cells->count++];
+        *cell = (qmt_face_cell){.row = (int)((at + i) / width), .column = (int)((at + i) % width), .face = face};
+        memcpy(cell->box, box, sizeof cell->box);
+    }
+}
+
 /* Copies `count` computed pixels to the caller's arrays, from pixel `at` on. */
 static void write_outputs(const qmt_network *network, const struct plan *plan, const qmt_outputs *outputs, size_t at,
                           size_t count)
@@ -288,6 +393,8 @@ static void write_outputs(const qmt_network *network, const struct plan *plan, c
     enum { sides = 4, coordinates = 10 };
     if (outputs->face || outputs->logit)
         write_faces(network, plan, outputs, at, count);
+    if (outputs->cells && network->head_group[QMT_HEAD_BOX] >= 0)
+        write_cells(network, plan, outputs->cells, at, count);
     if (outputs->box && network->head_group[QMT_HEAD_BOX] >= 0) {
         size_t step;
         const float *value = head_values(network, plan, QMT_HEAD_BOX, &step);
@@ -338,7 +445,8 @@ static void call_tap(const struct job *job, struct plan *plan)
     }
 }
 
-static void run_picture(const struct job *job, struct plan *plan, const uint8_t *pixels, size_t at)
+/* Runs the plan's pictures, the first at `pixels`. */
+static void run_pictures(const struct job *job, struct plan *plan, const uint8_t *pixels, size_t at)
 {
     const qmt_network *network = job->network;
     for (int i = 0; i <= network->stage_count; i++)
@@ -347,9 +455,11 @@ static void run_picture(const struct job *job, struct plan *plan, const uint8_t 
         int rows = plan->strip < plan->output_height - y ? plan->strip : plan->output_height - y;
         drop_rows(&plan->steps[network->stage_count], y);
         advance(job, plan, pixels, y + rows + network->head_shape.kernel_height - 1);
-        run_heads(network, plan, y, rows);
+        const double start = start_time(job);
+        run_heads(network, plan, y, rows, job->tap ? NULL : job->outputs);
         write_outputs(network, plan, job->outputs, at + (size_t)y * (size_t)plan->output_width,
-                      (size_t)rows * (size_t)plan->output_width);
+                      (size_t)rows * (size_t)plan->output_width * (size_t)plan->pictures);
+        add_time(job->times ? &job->times->heads : NULL, start);
     }
     if (job->tap)
         call_tap(job, plan);
@@ -390,6 +500,30 @@ static qmtcnn_status grow(qmt_workspace *workspace, uint64_t bytes, qmtcnn_error
     return workspace->memory ? QMTCNN_OK : qmt_fail_memory(error, (size_t)bytes, "a network's strips");
 }
 
+/* How many pictures run side by side: their maps' rows fill whole tiles then, and a fully connected layer's weights serve
+ * all of them. Only where each has a single output, so that results lie in the pictures' order. */
+static int pictures_together(const qmt_network *network, int count, int height, int width)
+{
+    int out_height = 0, out_width = 0;
+    qmt_network_output_size(network, height, width, &out_height, &out_width);
+    if (!network->interleaves || out_height != 1 || out_width != 1)
+        return 1;
+    return count < most_pictures ? count : most_pictures;
+}
+
+static qmtcnn_status make_plan(const qmt_network *network, qmt_workspace *workspace, int pictures, int height,
+                               int width, bool tapped, struct plan *plan, qmtcnn_error *error)
+{
+    *plan = (struct plan){.pictures = pictures};
+    plan_sizes(network, height, width, plan);
+    plan_strip(network, plan, tapped ? UINT64_MAX : strip_budget);
+    plan_memory(network, plan, NULL, tapped);
+    qmtcnn_status status = grow(workspace, plan->bytes, error);
+    if (status == QMTCNN_OK)
+        plan_memory(network, plan, workspace->memory, tapped);
+    return status;
+}
+
 qmtcnn_status qmt_network_run(const qmt_network *network, qmt_workspace *workspace, const uint8_t *pixels,
                               ptrdiff_t stride, int count, int height, int width, const qmt_outputs *outputs,
                               qmt_tap tap, void *tap_state, qmtcnn_error *error)
@@ -398,17 +532,20 @@ qmtcnn_status qmt_network_run(const qmt_network *network, qmt_workspace *workspa
     if (status != QMTCNN_OK)
         return status;
     struct plan plan = {0};
-    plan_sizes(network, height, width, &plan);
-    plan_strip(network, &plan, tap ? UINT64_MAX : strip_budget);
-    plan_memory(network, &plan, NULL, tap != NULL);
-    status = grow(workspace, plan.bytes, error);
-    if (status != QMTCNN_OK)
-        return status;
-    plan_memory(network, &plan, workspace->memory, tap != NULL);
-    struct job job = {network, outputs, tap, tap_state, stride};
-    size_t map = (size_t)plan.output_height * (size_t)plan.output_width;
-    for (int n = 0; n < count; n++)
-        run_picture(&job, &plan, pixels + (ptrdiff_t)n * stride * height, (size_t)n * map);
+    struct job job = {network, outputs, tap, tap_state, stride, stride * height, workspace->times};
+    const int together = tap ? 1 : pictures_together(network, count, height, width);
+    for (int n = 0; n < count; n += plan.pictures) {
+        const int pictures = count - n < together ? count - n : together;
+        if (pictures != plan.pictures) {
+            status = make_plan(network, workspace, pictures, height, width, tap != NULL, &plan, error);
+            if (status != QMTCNN_OK)
+                return status;
+            if (outputs->cells)
+                plan.logit_floor = logit_floor(outputs->cells->threshold);
+        }
+        run_pictures(&job, &plan, pixels + n * job.picture,
+                     (size_t)n * (size_t)plan.output_height * (size_t)plan.output_width);
+    }
     return QMTCNN_OK;
 }
 
@@ -423,6 +560,11 @@ void qmt_workspace_free(qmt_workspace *workspace)
     if (workspace)
         qmt_free(workspace->memory);
     qmt_free(workspace);
+}
+
+void qmt_workspace_time(qmt_workspace *workspace, qmt_step_times *times)
+{
+    workspace->times = times;
 }
 
 size_t qmt_workspace_bytes(const qmt_workspace *workspace)

@@ -1,5 +1,7 @@
 #include "runtime/kernels/packed.h"
 
+#include "runtime/kernels/int8_runs.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -12,6 +14,7 @@ void qmt_packed_release(qmt_packed_layer *packed)
 {
     if (!packed)
         return;
+    qmt_run_plan_free(packed->runs);
     qmt_free(packed->negative_factor);
     qmt_free(packed->factor);
     qmt_free(packed->bias_int32);
@@ -30,8 +33,22 @@ static void fill_real(qmt_packed_layer *packed, const qmt_layer *layer)
     }
 }
 
+/* Does a channel's largest sum, times its factor, surely fit 32 bits? Its inputs are in -127 .. 127. */
+static bool product_fits(const qmt_layer *layer, int channel, float factor)
+{
+    const double limit = 2e9; /* leaves room for the product's rounding */
+    const size_t taps = qmt_layer_taps(layer);
+    const int8_t *weight = layer->weight_int8 + (size_t)channel * taps;
+    const int32_t bias = layer->bias_int32[channel];
+    int64_t size = bias < 0 ? -(int64_t)bias : bias;
+    for (size_t i = 0; i < taps; i++)
+        size += 127 * (int64_t)(weight[i] < 0 ? -weight[i] : weight[i]);
+    return (double)size * (double)factor < limit;
+}
+
 static qmtcnn_status fill_int8(qmt_packed_layer *packed, const qmt_layer *layer, qmtcnn_error *error)
 {
+    packed->finish = packed->output_scale > 0 ? QMT_FINISH_RELU : QMT_FINISH_REAL;
     for (int c = 0; c < layer->out_channels; c++) {
         float factor = layer->input_scale * layer->weight_scale[c];
         if (packed->output_scale > 0)
@@ -42,6 +59,8 @@ static qmtcnn_status fill_int8(qmt_packed_layer *packed, const qmt_layer *layer,
         if (!isfinite(factor) || !isfinite(negative))
             return qmt_fail(error, QMTCNN_ERROR_NUMERIC, "layer %s: the scales of channel %d give no finite factor",
                             layer->name, c);
+        if (packed->output_scale > 0 && (layer->activation != QMT_ACTIVATION_RELU || !product_fits(layer, c, factor)))
+            packed->finish = QMT_FINISH_BYTE;
         packed->bias_int32[c] = layer->bias_int32[c];
         packed->factor[c] = factor;
         packed->negative_factor[c] = negative;
@@ -101,7 +120,8 @@ qmtcnn_status qmt_packed_create(const qmt_layer *layer, const qmt_pack_options *
 size_t qmt_packed_bytes(const qmt_packed_layer *packed)
 {
     size_t arrays = packed->int8 ? 3 : 2; /* over output channels, 4 bytes a value */
-    return sizeof *packed + packed->weight_bytes + arrays * (size_t)packed->out_padded * sizeof(float);
+    return sizeof *packed + packed->weight_bytes + arrays * (size_t)packed->out_padded * sizeof(float) +
+           (packed->runs ? qmt_run_plan_bytes(packed->runs) : 0);
 }
 
 size_t qmt_packed_output_pixel(const qmt_packed_layer *packed)

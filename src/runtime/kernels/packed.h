@@ -12,6 +12,13 @@
 #define QMT_INLINE static inline
 #endif
 
+/* What becomes of INT8 sums. */
+typedef enum qmt_finish {
+    QMT_FINISH_BYTE = 0, /* bytes, with any activation and factor */
+    QMT_FINISH_RELU,     /* bytes after ReLU; a sum times its factor surely fits 32 bits, so that packing saturates it */
+    QMT_FINISH_REAL      /* FP32 */
+} qmt_finish;
+
 /* Arrays over output channels are padded to out_padded with zeros. */
 struct qmt_packed_layer {
     int in_channels, in_padded, out_channels, out_padded;
@@ -20,6 +27,7 @@ struct qmt_packed_layer {
     qmt_activation activation;
     bool int8, signed_input;
     float output_scale; /* 0: FP32 output */
+    bool pools_sums;    /* INT8 in tiles (int8_walk.h): the pool takes the largest sum, before requantization */
     void *weight;       /* as the table likes it */
     size_t weight_bytes;
     float *bias;            /* FP32 */
@@ -27,6 +35,9 @@ struct qmt_packed_layer {
     int32_t *bias_int32;    /* INT8 */
     float *factor;          /* INT8: a sum times this is the output, real or in steps of output_scale */
     float *negative_factor; /* INT8: the same for negative sums: 0 (ReLU), factor (none), factor * slope (PReLU) */
+    qmt_finish finish;      /* INT8 */
+    bool interleaves;       /* the table takes strips of several pictures side by side for this layer */
+    struct qmt_run_plan *runs; /* INT8 in runs (int8_runs.h), or NULL */
 };
 
 /* A packed layer with everything but its weights, for which `weight_bytes` are taken and cleared. */
@@ -59,6 +70,10 @@ void qmt_pool_row_c(const qmt_packed_layer *packed, const void *const *rows, int
 
 /* Tables of single processor families; which are built, the build file says. */
 const qmt_kernels *qmt_kernels_avx2(void);
+const qmt_kernels *qmt_kernels_avxvnni(void);
+const qmt_kernels *qmt_kernels_avx512vnni(void);
+const qmt_kernels *qmt_kernels_neon(void);
+const qmt_kernels *qmt_kernels_neondot(void);
 
 void qmt_normalize(const qmt_pixel_table *table, const uint8_t *pixels, ptrdiff_t stride, int width, int rows,
                    void *output);

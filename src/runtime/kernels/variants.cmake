@@ -1,11 +1,38 @@
-# Kernel tables for single processor families. Each file is compiled for its family, and used only where the processor has it
-# (select.c). Elsewhere the file is empty.
+# Kernel tables for single processor families. Each file is compiled for its family, and used only where the processor has
+# it (select.c): QMT_KERNELS_NAME, defined for both, says that this build has the table. Elsewhere the file is empty.
+include(CheckCCompilerFlag)
+
+set(kernel_definitions)
+# A table named NAME with these compiler options; nothing where the compiler doesn't know them.
+macro(qmt_add_kernels name file)
+  string(REPLACE ";" " " CMAKE_REQUIRED_FLAGS "${ARGN}")
+  check_c_compiler_flag("" QMT_COMPILES_${name})
+  unset(CMAKE_REQUIRED_FLAGS)
+  if(QMT_COMPILES_${name})
+    list(APPEND kernel_definitions QMT_KERNELS_${name})
+    set_source_files_properties(src/runtime/kernels/${file} PROPERTIES COMPILE_OPTIONS "${ARGN}"
+      COMPILE_DEFINITIONS QMT_KERNELS_${name})
+  endif()
+endmacro()
+
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
   if(CMAKE_C_COMPILER_ID MATCHES "GNU|Clang")
-    set(avx2_options -mavx2 -mfma)
+    qmt_add_kernels(AVX2 avx2.c -mavx2 -mfma)
+    qmt_add_kernels(AVXVNNI avxvnni.c -mavx2 -mfma -mavxvnni)
+    qmt_add_kernels(AVX512VNNI avx512vnni.c -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mfma)
   elseif(MSVC)
-    set(avx2_options /arch:AVX2)
+    qmt_add_kernels(AVX2 avx2.c /arch:AVX2)
+    qmt_add_kernels(AVXVNNI avxvnni.c /arch:AVX2)
+    qmt_add_kernels(AVX512VNNI avx512vnni.c /arch:AVX512)
   endif()
-  set_source_files_properties(src/runtime/kernels/avx2.c PROPERTIES COMPILE_OPTIONS "${avx2_options}")
-  set_source_files_properties(src/runtime/kernels/select.c PROPERTIES COMPILE_DEFINITIONS QMT_KERNELS_AVX2)
+elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64|ARM64)$" AND CMAKE_C_COMPILER_ID MATCHES "GNU|Clang")
+  qmt_add_kernels(NEON neon.c)
+  qmt_add_kernels(NEONDOT neondot.c -march=armv8.2-a+dotprod)
+endif()
+set_source_files_properties(src/runtime/kernels/select.c PROPERTIES COMPILE_DEFINITIONS "${kernel_definitions}")
+if(QMT_COMPILES_AVX2)
+  get_source_file_property(avx2_options src/runtime/kernels/avx2.c COMPILE_OPTIONS)
+  set_source_files_properties(src/runtime/detect/resize_avx2.c PROPERTIES COMPILE_OPTIONS "${avx2_options}")
+  file(GLOB avx2_parts CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR} src/runtime/kernels/avx2_*.c)
+  set_source_files_properties(${avx2_parts} PROPERTIES COMPILE_OPTIONS "${avx2_options}")
 endif()

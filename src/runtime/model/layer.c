@@ -88,6 +88,7 @@ void qmt_layer_dequantize(qmt_layer *layer)
     layer->weight_int8 = NULL;
     layer->weight_scale = NULL;
     layer->input_scale = 0;
+    layer->input_unsigned = false;
 }
 
 void qmt_layer_clear(qmt_layer *layer)

@@ -128,7 +128,8 @@ static qmtcnn_status check_numbers(const qmt_layer *layer, qmtcnn_error *error)
                         layer->name);
     if (!layer->weight_int8)
         return QMTCNN_OK;
-    if (!layer->weight_scale || !layer->bias_int32 || qmt_layer_taps(layer) > qmt_max_int8_taps)
+    const size_t most_taps = layer->input_unsigned ? qmt_max_uint8_taps : qmt_max_int8_taps;
+    if (!layer->weight_scale || !layer->bias_int32 || qmt_layer_taps(layer) > most_taps)
         return qmt_fail(error, QMTCNN_ERROR_ARGUMENT, "layer %s: INT8, but not quantized by qmt_layer_quantize()",
                         layer->name);
     if (!(layer->input_scale > 0) || !isfinite(layer->input_scale) || !all_finite(layer->weight_scale, outputs) ||
@@ -214,6 +215,20 @@ static qmtcnn_status check_sizes(const qmt_model *model, qmtcnn_error *error)
     return QMTCNN_OK;
 }
 
+/* An unsigned input is what a ReLU left: anything else would lose its negative half. */
+static qmtcnn_status check_unsigned(const qmt_model *model, qmtcnn_error *error)
+{
+    for (int i = 0; i < model->layer_count + qmt_head_count; i++) {
+        const int before = i < model->layer_count ? i - 1 : model->layer_count - 1;
+        const qmt_layer *layer = i < model->layer_count ? &model->layers[i] : &model->heads[i - model->layer_count];
+        if (layer->out_channels > 0 && layer->input_unsigned &&
+            (before < 0 || model->layers[before].activation != QMT_ACTIVATION_RELU))
+            return qmt_fail(error, QMTCNN_ERROR_ARGUMENT, "layer %s: its input is unsigned, but not behind a ReLU",
+                            layer->name);
+    }
+    return QMTCNN_OK;
+}
+
 qmtcnn_status qmt_model_check(const qmt_model *model, qmtcnn_error *error)
 {
     int channels = 3;
@@ -227,5 +242,7 @@ qmtcnn_status qmt_model_check(const qmt_model *model, qmtcnn_error *error)
         channels = model->layers[i].out_channels;
     }
     qmtcnn_status status = check_heads(model, channels, error);
+    if (status == QMTCNN_OK)
+        status = check_unsigned(model, error);
     return status == QMTCNN_OK ? check_sizes(model, error) : status;
 }

@@ -27,6 +27,7 @@ enum {
     qmt_max_kernel = 64,
     qmt_max_weights = 64 * 1024 * 1024, /* in one layer */
     qmt_max_int8_taps = 65536,          /* weights of one INT8 output: their sum and the bias fit 32 bits */
+    qmt_max_uint8_taps = 32768,         /* the same where the input is uint8 */
     qmt_max_pool = 16,
     qmt_max_name = 256, /* bytes of a name, with its zero */
     qmt_max_metadata = 256
@@ -37,6 +38,7 @@ enum {
  *     sum  = bias_int32[c] + sum of input_int8 * weight_int8            (exact, 32 bits)
  *     real = sum * (input_scale * weight_scale[c])                      (FP32)
  *     next = saturate(round_half_to_even(sum * ((input_scale * weight_scale[c]) / next input_scale)))
+ * saturated to -127 .. 127, or to 0 .. 255 where the next layer's input is unsigned (ONNX Runtime's form).
  * All arrays belong to the layer (qmt_alloc). */
 typedef struct qmt_layer {
     char *name; /* "conv1"; the ONNX node's name */
@@ -47,6 +49,7 @@ typedef struct qmt_layer {
     float *bias;                  /* [out], never NULL */
     float *slope;                 /* [out], PReLU only */
     float input_scale;            /* > 0 for an INT8 layer, 0 otherwise */
+    bool input_unsigned;          /* INT8: the input is 0 .. 255 (what a ReLU left), not -127 .. 127 */
     float *weight_scale;          /* [out], INT8 only */
     int8_t *weight_int8;          /* as weight, -127 .. 127 */
     int32_t *bias_int32;          /* [out], round(bias / (input_scale * weight_scale)), saturated at +-2^30 */

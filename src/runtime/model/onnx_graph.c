@@ -21,8 +21,10 @@ static void *bounded_alloc(void *data, size_t size)
     if (size > SIZE_MAX - header_size || size + header_size > graph->memory_left)
         return NULL;
     char *block = malloc(size + header_size);
-    if (!block)
+    if (!block) {
+        graph->out_of_memory = true;
         return NULL;
+    }
     memcpy(block, &size, sizeof size);
     graph->memory_left -= size + header_size;
     return block + header_size;
@@ -140,6 +142,8 @@ qmtcnn_status qmt_onnx_graph_open(qmt_onnx_graph *graph, const void *data, size_
     graph->memory_limit = graph->memory_left = parse_memory + 4 * size;
     graph->allocator = (ProtobufCAllocator){bounded_alloc, bounded_free, graph};
     graph->file = qmt_onnx__model__unpack(&graph->allocator, size, data);
+    if (!graph->file && graph->out_of_memory)
+        return qmt_fail_memory(error, size, "an ONNX file");
     if (!graph->file)
         return qmt_fail(error, QMTCNN_ERROR_FORMAT, "damaged, or not an ONNX file (%zu bytes)", size);
     graph->graph = graph->file->graph;

@@ -20,6 +20,7 @@ typedef struct qmt_onnx_graph {
     const QmtOnnx__Graph *graph;
     ProtobufCAllocator allocator;
     size_t memory_left, memory_limit;
+    bool out_of_memory; /* the system's, not the limit's */
     int64_t opset;
     qmt_onnx_entry *entries; /* sorted by name */
     size_t entry_count;

@@ -100,6 +100,10 @@ static qmtcnn_status finish_layer(struct qmt_onnx_walk *walk, const QmtOnnx__Nod
         for (int c = 0; c < layer->out_channels; c++)
             scales[c] = weights->scale[weights->scale_count == 1 ? 0 : c];
         status = qmt_layer_quantize(layer, input_scale, scales, error);
+        layer->input_unsigned = status == QMTCNN_OK && walk->integers == QMT_ONNX_UINT8_0;
+        if (layer->input_unsigned && qmt_layer_taps(layer) > qmt_max_uint8_taps)
+            status = qmt_onnx_fail(node, error, QMTCNN_ERROR_UNSUPPORTED, "more than %d weights an output on uint8",
+                                   qmt_max_uint8_taps);
     }
     walk->layer = layer;
     walk->scale = 0;
@@ -367,31 +371,51 @@ static qmtcnn_status read_softmax(struct qmt_onnx_reader *reader, struct qmt_onn
     return QMTCNN_OK;
 }
 
+/* uint8 with zero point 0 cuts off what is below 0: it needs a ReLU before it, or is one. */
+static qmtcnn_status check_absorbed(const struct qmt_onnx_reader *reader, const struct qmt_onnx_walk *walk,
+                                    const QmtOnnx__Node *node, qmtcnn_error *error)
+{
+    qmt_layer *layer = walk->layer;
+    if (!layer)
+        return unsupported(node, "a picture in UINT8 with zero point 0, which loses its values below 0", error);
+    if (layer->activation == QMT_ACTIVATION_NONE && !reader->in_heads)
+        layer->activation = QMT_ACTIVATION_RELU; /* with a pool before it too: the two commute */
+    if (layer->activation != QMT_ACTIVATION_RELU)
+        return unsupported(node, "UINT8 with zero point 0 behind another activation than ReLU", error);
+    return QMTCNN_OK;
+}
+
 static qmtcnn_status read_quantize(struct qmt_onnx_reader *reader, struct qmt_onnx_walk *walk,
                                    const QmtOnnx__Node *node, qmtcnn_error *error)
 {
     float scale;
-    qmtcnn_status status = qmt_onnx_read_scale(&reader->graph, node, &scale, error);
+    qmt_onnx_integers integers;
+    qmtcnn_status status = qmt_onnx_read_scale(&reader->graph, node, &scale, &integers, error);
     if (status != QMTCNN_OK)
         return status;
     if (walk->softmax || qmt_onnx_in_head(reader, walk))
         return unsupported(node, "a quantized output; heads end in FP32", error);
-    if (walk->scale > 0 && walk->scale != scale)
+    if (walk->scale > 0 && (walk->scale != scale || walk->integers != integers))
         return unsupported(node, "a tensor that is quantized twice, with different scales", error);
     walk->scale = scale;
+    walk->integers = integers;
     walk->in_int8 = true;
-    return QMTCNN_OK;
+    return integers == QMT_ONNX_UINT8_0 ? check_absorbed(reader, walk, node, error) : QMTCNN_OK;
 }
 
 static qmtcnn_status read_dequantize(struct qmt_onnx_reader *reader, struct qmt_onnx_walk *walk,
                                      const QmtOnnx__Node *node, qmtcnn_error *error)
 {
     float scale;
-    qmtcnn_status status = qmt_onnx_read_scale(&reader->graph, node, &scale, error);
+    qmt_onnx_integers integers;
+    qmtcnn_status status = qmt_onnx_read_scale(&reader->graph, node, &scale, &integers, error);
     if (status != QMTCNN_OK)
         return status;
-    if (!walk->in_int8 || walk->scale != scale)
-        return unsupported(node, "its scale differs from that of the QuantizeLinear before it", error);
+    /* A missing zero point of a DequantizeLinear has the type of its input. */
+    if (!*qmt_onnx_input(node, 2) && walk->integers == QMT_ONNX_UINT8_0)
+        integers = QMT_ONNX_UINT8_0;
+    if (!walk->in_int8 || walk->scale != scale || walk->integers != integers)
+        return unsupported(node, "its scale or zero point differs from that of the QuantizeLinear before it", error);
     walk->in_int8 = false;
     return QMTCNN_OK;
 }

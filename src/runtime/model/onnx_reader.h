@@ -4,6 +4,7 @@
 
 #include "runtime/model/model.h"
 #include "runtime/model/onnx_graph.h"
+#include "runtime/model/onnx_weights.h"
 
 /* The nodes from the picture to an output, in order. */
 struct qmt_onnx_chain {
@@ -28,6 +29,7 @@ struct qmt_onnx_walk {
     int channels, height, width; /* 0: any */
     bool flat;                   /* [N, channels * height * width] */
     float scale;                 /* of the Q/DQ that the current tensor went through; 0: none */
+    qmt_onnx_integers integers;  /* ... and its integers */
     bool in_int8;                /* between QuantizeLinear and DequantizeLinear */
     qmt_layer *layer;            /* the last one; NULL at the picture */
     bool softmax;

@@ -40,8 +40,10 @@ static qmtcnn_status find_constant(const qmt_onnx_graph *graph, const QmtOnnx__N
     return qmt_onnx_count(*tensor, node, count, error);
 }
 
-/* Zero points: INT8 (or the INT32 of a bias) and 0. Missing ones mean UINT8 in QuantizeLinear. */
-static qmtcnn_status check_zero_point(const qmt_onnx_graph *graph, const QmtOnnx__Node *node, qmtcnn_error *error)
+/* The integers that zero points stand for: INT8 (or the INT32 of a bias) with 0, uint8 with 0 or 128. A missing one
+ * means uint8 and 0 in QuantizeLinear. */
+static qmtcnn_status read_zero_point(const qmt_onnx_graph *graph, const QmtOnnx__Node *node,
+                                     qmt_onnx_integers *integers, qmtcnn_error *error)
 {
     const QmtOnnx__Tensor *tensor = NULL;
     size_t count = 0;
@@ -51,15 +53,19 @@ static qmtcnn_status check_zero_point(const qmt_onnx_graph *graph, const QmtOnnx
         if (status != QMTCNN_OK)
             return status;
     }
-    if (tensor ? tensor->data_type == QMT_ONNX_UINT8 : quantizes)
+    const bool unsigned_8 = tensor ? tensor->data_type == QMT_ONNX_UINT8 : quantizes;
+    const double zero = tensor && unsigned_8 && count > 0 ? qmt_onnx_value(tensor, 0) : 0;
+    *integers = !unsigned_8 ? QMT_ONNX_INT8_0 : zero == 0 ? QMT_ONNX_UINT8_0 : QMT_ONNX_UINT8_128;
+    if (unsigned_8 && zero != 0 && zero != 128)
         return qmt_onnx_fail(node, error, QMTCNN_ERROR_UNSUPPORTED,
-                             "UINT8 quantization; this runtime takes symmetric INT8 (zero point 0), so quantize again "
-                             "with signed activations");
-    if (tensor && tensor->data_type != QMT_ONNX_INT8 && tensor->data_type != QMT_ONNX_INT32)
+                             "UINT8 with zero point %g; this runtime takes 0 behind a ReLU and 128 elsewhere, or "
+                             "symmetric INT8, so quantize again",
+                             zero);
+    if (tensor && !unsigned_8 && tensor->data_type != QMT_ONNX_INT8 && tensor->data_type != QMT_ONNX_INT32)
         return qmt_onnx_fail(node, error, QMTCNN_ERROR_UNSUPPORTED, "a zero point of ONNX type %d; INT8 is needed",
                              tensor->data_type);
     for (size_t i = 0; i < count; i++)
-        if (qmt_onnx_value(tensor, i) != 0)
+        if (qmt_onnx_value(tensor, i) != zero)
             return qmt_onnx_fail(node, error, QMTCNN_ERROR_UNSUPPORTED,
                                  "zero point %g; this runtime takes symmetric INT8 (zero point 0)",
                                  qmt_onnx_value(tensor, i));
@@ -68,12 +74,12 @@ static qmtcnn_status check_zero_point(const qmt_onnx_graph *graph, const QmtOnnx
 
 /* Scales, along an axis or one. For qmt_free(). */
 static qmtcnn_status read_scales(const qmt_onnx_graph *graph, const QmtOnnx__Node *node, float **scales, size_t *count,
-                                 qmtcnn_error *error)
+                                 qmt_onnx_integers *integers, qmtcnn_error *error)
 {
     const QmtOnnx__Tensor *tensor;
     qmtcnn_status status = find_constant(graph, node, 1, &tensor, count, error);
     if (status == QMTCNN_OK)
-        status = check_zero_point(graph, node, error);
+        status = read_zero_point(graph, node, integers, error);
     if (status != QMTCNN_OK)
         return status;
     if (tensor->data_type != QMT_ONNX_FLOAT || *count == 0 || tensor->n_dims > 1 || *count > qmt_max_channels)
@@ -95,11 +101,11 @@ static qmtcnn_status read_scales(const qmt_onnx_graph *graph, const QmtOnnx__Nod
 }
 
 qmtcnn_status qmt_onnx_read_scale(const qmt_onnx_graph *graph, const QmtOnnx__Node *node, float *scale,
-                                  qmtcnn_error *error)
+                                  qmt_onnx_integers *integers, qmtcnn_error *error)
 {
     float *scales;
     size_t count;
-    qmtcnn_status status = read_scales(graph, node, &scales, &count, error);
+    qmtcnn_status status = read_scales(graph, node, &scales, &count, integers, error);
     if (status != QMTCNN_OK)
         return status;
     *scale = scales[0];
@@ -111,13 +117,27 @@ qmtcnn_status qmt_onnx_read_scale(const qmt_onnx_graph *graph, const QmtOnnx__No
     return status;
 }
 
+/* Weights and biases are never uint8 here. */
+static qmtcnn_status read_signed_scales(const qmt_onnx_graph *graph, const QmtOnnx__Node *node, float **scales,
+                                        size_t *count, qmtcnn_error *error)
+{
+    qmt_onnx_integers integers;
+    qmtcnn_status status = read_scales(graph, node, scales, count, &integers, error);
+    if (status != QMTCNN_OK || integers == QMT_ONNX_INT8_0)
+        return status;
+    qmt_free(*scales);
+    *scales = NULL;
+    return qmt_onnx_fail(node, error, QMTCNN_ERROR_UNSUPPORTED,
+                         "UINT8 weights; this runtime takes symmetric INT8 weights (zero point 0), so quantize again");
+}
+
 /* The scales of the DequantizeLinear before weights, and where the weights come from: a constant, INT8 or behind
  * QuantizeLinear. */
 static qmtcnn_status read_weight_quantizer(const qmt_onnx_graph *graph, const QmtOnnx__Node *dequantize,
                                            qmt_onnx_weights *weights, const QmtOnnx__Tensor **source,
                                            qmtcnn_error *error)
 {
-    qmtcnn_status status = read_scales(graph, dequantize, &weights->scale, &weights->scale_count, error);
+    qmtcnn_status status = read_signed_scales(graph, dequantize, &weights->scale, &weights->scale_count, error);
     if (status != QMTCNN_OK)
         return status;
     weights->scale_axis = qmt_onnx_int(dequantize, "axis", 1);
@@ -129,7 +149,7 @@ static qmtcnn_status read_weight_quantizer(const qmt_onnx_graph *graph, const Qm
         return qmt_onnx_fail(dequantize, error, QMTCNN_ERROR_UNSUPPORTED, "its input is not a constant");
     float *scale = NULL;
     size_t count = 0;
-    status = read_scales(graph, quantize, &scale, &count, error);
+    status = read_signed_scales(graph, quantize, &scale, &count, error);
     if (status != QMTCNN_OK)
         return status;
     if (count != weights->scale_count || memcmp(scale, weights->scale, count * sizeof *scale) != 0 ||
@@ -218,7 +238,7 @@ qmtcnn_status qmt_onnx_read_vector(const qmt_onnx_graph *graph, const QmtOnnx__N
     if (is_kind(before, "DequantizeLinear")) {
         owner = before;
         i = 0;
-        status = read_scales(graph, before, &scale, &scale_count, error);
+        status = read_signed_scales(graph, before, &scale, &scale_count, error);
     }
     if (status == QMTCNN_OK)
         status = find_constant(graph, owner, i, &tensor, &count, error);

@@ -29,9 +29,16 @@ void qmt_onnx_weights_clear(qmt_onnx_weights *weights);
 qmtcnn_status qmt_onnx_read_vector(const qmt_onnx_graph *graph, const QmtOnnx__Node *node, size_t i, size_t expected,
                                    float *values, qmtcnn_error *error);
 
-/* The one scale of a QuantizeLinear or DequantizeLinear on an activation; zero points must be INT8 and 0. */
+/* The integers that a tensor is quantized to. */
+typedef enum qmt_onnx_integers {
+    QMT_ONNX_INT8_0,    /* INT8 with zero point 0 */
+    QMT_ONNX_UINT8_128, /* uint8 with zero point 128: the same, 128 higher */
+    QMT_ONNX_UINT8_0    /* uint8 with zero point 0: nothing is below 0 */
+} qmt_onnx_integers;
+
+/* The one scale of a QuantizeLinear or DequantizeLinear on an activation, and its integers. */
 qmtcnn_status qmt_onnx_read_scale(const qmt_onnx_graph *graph, const QmtOnnx__Node *node, float *scale,
-                                  qmtcnn_error *error);
+                                  qmt_onnx_integers *integers, qmtcnn_error *error);
 
 /* Folds a BatchNormalization node into a layer's weights and bias, in double precision. */
 qmtcnn_status qmt_onnx_fold_batch_norm(const qmt_onnx_graph *graph, const QmtOnnx__Node *node, qmt_layer *layer,

@@ -104,7 +104,7 @@ static void to_little_endian(uint8_t *to, const void *values, size_t count, size
 static char *add_tensor(struct builder *builder, char *name, int type, const int64_t *dims, size_t dim_count,
                         const void *values)
 {
-    size_t count = 1, size = type == QMT_ONNX_INT8 ? 1 : 4;
+    size_t count = 1, size = type == QMT_ONNX_INT8 || type == QMT_ONNX_UINT8 ? 1 : 4;
     QmtOnnx__Tensor *tensor = take(builder, sizeof *tensor);
     int64_t *own_dims = take(builder, (dim_count + 1) * sizeof *own_dims);
     for (size_t i = 0; i < dim_count; i++)
@@ -185,14 +185,21 @@ static void add_ints(struct builder *builder, QmtOnnx__Node *node, const char *n
     attribute->ints = values;
 }
 
+/* Zero points of a quantizer. */
+typedef enum zero_kind { ZERO_INT8, ZERO_UINT8, ZERO_UINT8_MIDDLE } zero_kind;
+
 /* QuantizeLinear and DequantizeLinear after a tensor; `name` starts the names of both and of their tensors. Scales
- * along axis 0, or one scale (count 0). Zero points are INT8 and 0: TensorRT takes nothing else. */
-static char *add_quantizer(struct builder *builder, char *tensor, const char *name, const float *scales, size_t count)
+ * along axis 0, or one scale (count 0). TensorRT takes no zero points but INT8 ones of 0. */
+static char *add_quantizer(struct builder *builder, char *tensor, const char *name, const float *scales, size_t count,
+                           zero_kind zero_point)
 {
+    static const uint8_t middle = 128;
     int64_t dims[1] = {(int64_t)count};
     size_t rank = count ? 1 : 0;
     char *scale = add_tensor(builder, text(builder, "%s_scale", name), QMT_ONNX_FLOAT, dims, rank, scales);
-    char *zero = add_tensor(builder, text(builder, "%s_zero_point", name), QMT_ONNX_INT8, dims, rank, NULL);
+    char *zero = add_tensor(builder, text(builder, "%s_zero_point", name),
+                            zero_point == ZERO_INT8 ? QMT_ONNX_INT8 : QMT_ONNX_UINT8, dims, rank,
+                            zero_point == ZERO_UINT8_MIDDLE ? &middle : NULL);
     char *quantized = text(builder, "%s_quantized", name), *result = text(builder, "%s_dequantized", name);
     QmtOnnx__Node *q = add_node(builder, "QuantizeLinear", text(builder, "%s_quantize", name),
                                 (char *[]){tensor, scale, zero}, 3, quantized);
@@ -206,8 +213,12 @@ static char *add_quantizer(struct builder *builder, char *tensor, const char *na
 }
 
 /* The quantized form of a layer's input; made once for each tensor and scale. */
-static char *quantize_input(struct builder *builder, char *tensor, float scale)
+static char *quantize_input(struct builder *builder, char *tensor, const qmt_layer *layer)
 {
+    const float scale = layer->input_scale;
+    const zero_kind zero_point = builder->options->form == QMT_ONNX_TENSORRT ? ZERO_INT8
+                                 : layer->input_unsigned                     ? ZERO_UINT8
+                                                                             : ZERO_UINT8_MIDDLE;
     int same = 0; /* quantizers of this tensor with other scales */
     if (builder->status != QMTCNN_OK)
         return NULL;
@@ -220,7 +231,7 @@ static char *quantize_input(struct builder *builder, char *tensor, float scale)
         same++;
     }
     char *name = same ? text(builder, "%s_%d", tensor, same + 1) : tensor;
-    char *result = add_quantizer(builder, tensor, name, &scale, 0);
+    char *result = add_quantizer(builder, tensor, name, &scale, 0, zero_point);
     if (builder->quantized_count == qmt_head_count) /* the trunk goes on: its older tensors are read no more */
         builder->quantized_count = 0;
     builder->quantized[builder->quantized_count++] = (struct quantized){tensor, result, scale};
@@ -239,17 +250,47 @@ static const float *whole_bias(struct builder *builder, const qmt_layer *layer)
     return bias;
 }
 
+/* A constant of INT8 or INT32 and the DequantizeLinear after it, with a scale for each of `outputs` along axis 0. */
+static char *add_dequantized(struct builder *builder, const char *name, int type, const int64_t *dims, size_t rank,
+                             const void *values, const float *scales)
+{
+    char *tensor = add_tensor(builder, text(builder, "%s_quantized", name), type, dims, rank, values);
+    char *scale = add_tensor(builder, text(builder, "%s_scale", name), QMT_ONNX_FLOAT, dims, 1, scales);
+    char *zero = add_tensor(builder, text(builder, "%s_zero_point", name), type, dims, 1, NULL);
+    char *result = text(builder, "%s", name);
+    QmtOnnx__Node *node = add_node(builder, "DequantizeLinear", text(builder, "%s_dequantize", name),
+                                   (char *[]){tensor, scale, zero}, 3, result);
+    add_int(builder, node, "axis", 0);
+    return result;
+}
+
+/* The scale of a bias is that of the sums. */
+static const float *sum_scales(struct builder *builder, const qmt_layer *layer)
+{
+    float *scales = take(builder, (size_t)layer->out_channels * sizeof *scales);
+    for (int c = 0; scales && c < layer->out_channels; c++)
+        scales[c] = layer->input_scale * layer->weight_scale[c];
+    return scales;
+}
+
 static char *add_convolution(struct builder *builder, const qmt_layer *layer, char *input, char *output)
 {
     bool int8 = layer->weight_int8 && !builder->options->fp32;
+    bool integers = int8 && builder->options->form == QMT_ONNX_ONNXRUNTIME;
     size_t outputs = (size_t)layer->out_channels;
     int64_t dims[4] = {layer->out_channels, layer->in_channels, layer->kernel_height, layer->kernel_width};
-    char *weight = add_tensor(builder, text(builder, "%s_weight", layer->name), QMT_ONNX_FLOAT, dims, 4, layer->weight);
-    char *bias = add_tensor(builder, text(builder, "%s_bias", layer->name), QMT_ONNX_FLOAT, dims, 1,
-                            int8 ? whole_bias(builder, layer) : layer->bias);
-    if (int8) {
-        input = quantize_input(builder, input, layer->input_scale);
-        weight = add_quantizer(builder, weight, weight, layer->weight_scale, outputs);
+    char *weight = text(builder, "%s_weight", layer->name), *bias = text(builder, "%s_bias", layer->name);
+    if (integers) {
+        input = quantize_input(builder, input, layer);
+        add_dequantized(builder, weight, QMT_ONNX_INT8, dims, 4, layer->weight_int8, layer->weight_scale);
+        add_dequantized(builder, bias, QMT_ONNX_INT32, dims, 1, layer->bias_int32, sum_scales(builder, layer));
+    } else {
+        add_tensor(builder, weight, QMT_ONNX_FLOAT, dims, 4, layer->weight);
+        add_tensor(builder, bias, QMT_ONNX_FLOAT, dims, 1, int8 ? whole_bias(builder, layer) : layer->bias);
+    }
+    if (int8 && !integers) {
+        input = quantize_input(builder, input, layer);
+        weight = add_quantizer(builder, weight, weight, layer->weight_scale, outputs, ZERO_INT8);
     }
     QmtOnnx__Node *node =
         add_node(builder, "Conv", text(builder, "%s", layer->name), (char *[]){input, weight, bias}, 3, output);
@@ -477,6 +518,14 @@ static qmtcnn_status check_names(const struct builder *builder, const qmt_model 
     return check_unique(names, count, "tensors", error);
 }
 
+static bool has_unsigned(const qmt_model *model)
+{
+    for (int i = 0; i < model->layer_count + qmt_head_count; i++)
+        if ((i < model->layer_count ? &model->layers[i] : &model->heads[i - model->layer_count])->input_unsigned)
+            return true;
+    return false;
+}
+
 qmtcnn_status qmt_onnx_write(const qmt_model *model, const qmt_onnx_options *options, void **data, size_t *size,
                              qmtcnn_error *error)
 {
@@ -493,6 +542,9 @@ qmtcnn_status qmt_onnx_write(const qmt_model *model, const qmt_onnx_options *opt
     qmtcnn_status status = qmt_model_check(model, error);
     if (status != QMTCNN_OK)
         return status;
+    if (has_unsigned(model) && builder.options->form == QMT_ONNX_TENSORRT && !builder.options->fp32)
+        return qmt_fail(error, QMTCNN_ERROR_ARGUMENT,
+                        "a layer's input is uint8, which TensorRT doesn't take; write ONNX Runtime's form");
     QmtOnnx__Model *file = build_file(&builder, model);
     status = builder.status;
     if (status == QMTCNN_OK)

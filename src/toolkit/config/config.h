@@ -42,7 +42,7 @@ typedef struct qmt_prepare_config {
     int mine_min_face;                              /* 20 */
     int mine_negatives, mine_positives, mine_parts; /* most a picture; 30, 20, 20 */
     int max_negatives, max_positives, max_parts, max_landmarks; /* in all, spread evenly; 0: no limit */
-    float recall_target; /* warn when the network before keeps fewer labelled faces; rnet 0.97, onet 0.955 */
+    float recall_target; /* warn when the network before keeps fewer labeled faces; rnet 0.97, onet 0.955 */
     int shard_samples;   /* 8192 */
 } qmt_prepare_config;
 
@@ -88,6 +88,7 @@ typedef struct qmt_train_config {
     int keep_checkpoints;                            /* newest so many stay; 3 */
     int checkpoint_seconds;                          /* also within an epoch; 120 */
     int log_steps;                                   /* 50 */
+    int divergence_steps;                            /* steps far above the lowest loss that end training; 500 */
     qmt_activation activation;                       /* relu */
     bool batch_norm;                                 /* true */
     float batch_norm_momentum;                       /* 0.1: running = 0.9 running + 0.1 batch */
@@ -113,7 +114,8 @@ typedef struct qmt_quantize_config {
 typedef struct qmt_export_config {
     int opset;                 /* 13 */
     char profile[64];          /* "upright" (our names) or "caffe" (Caffe's names); */
-    char target[32];           /* "tensorrt" */
+    char target[32];           /* "tensorrt" or "onnxruntime" */
+    int weight_bits;           /* onnxruntime: 8, or 7 for processors whose 8-bit kernels saturate */
     int max_batch;             /* of R- and O-Net in the TensorRT profiles; 256 */
     int max_width, max_height; /* of the P-Net's pyramid in the TensorRT profiles; 1920, 1080 */
 } qmt_export_config;
@@ -127,11 +129,12 @@ typedef struct qmt_detect_config {
 } qmt_detect_config;
 
 typedef struct qmt_evaluate_config {
-    float iou;           /* 0.5 */
-    int min_face;        /* smaller labelled faces count neither way; 20 */
-    float thresholds[3]; /* for the whole curve; .3 .3 .1 */
-    float min_retention; /* validate: INT8 accuracy over FP32; 0.95 */
-    int bootstrap;       /* resamplings; 1000 */
+    float iou;                     /* 0.5 */
+    int min_face;                  /* smaller labeled faces count neither way; 20 */
+    float thresholds[3];           /* for the whole curve; .3 .3 .1 */
+    float min_retention;           /* validate, run: INT8 accuracy over FP32; 0.95 */
+    char real_data[qmt_path_size]; /* run: real pictures to tell figures of beside those of data.dir; "": none */
+    int bootstrap;                 /* resamplings; 1000 */
 } qmt_evaluate_config;
 
 typedef struct qmt_config {

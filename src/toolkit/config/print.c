@@ -4,8 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Do all networks have the same value? */
-static bool is_uniform(const qmt_setting *setting, const qmt_config *config)
+bool qmt_setting_is_uniform(const qmt_setting *setting, const qmt_config *config)
 {
     if (!setting->stride)
         return true;
@@ -37,13 +36,13 @@ char *qmt_config_text(const qmt_config *config)
         const char *section = settings[first].section;
         qmt_text_add(&text, "%s:\n", section);
         for (next = first; next < count && strcmp(settings[next].section, section) == 0; next++) {
-            if (is_uniform(&settings[next], config))
+            if (qmt_setting_is_uniform(&settings[next], config))
                 print_line(&settings[next], config, 0, 2, &text);
         }
         for (int net = 0; net < qmt_net_count && settings[first].stride; net++) {
             bool started = false;
             for (size_t i = first; i < next; i++) {
-                if (is_uniform(&settings[i], config))
+                if (qmt_setting_is_uniform(&settings[i], config))
                     continue;
                 if (!started)
                     qmt_text_add(&text, "  %s:\n", qmt_net_name((qmt_net_id)net));
@@ -57,7 +56,7 @@ char *qmt_config_text(const qmt_config *config)
 
 static void print_default(const qmt_setting *setting, const qmt_config *defaults, qmt_text *text)
 {
-    bool uniform = is_uniform(setting, defaults);
+    bool uniform = qmt_setting_is_uniform(setting, defaults);
     for (int net = 0; net < (uniform ? 1 : qmt_net_count); net++) {
         qmt_text_add(text, "%s", net ? " / " : "");
         qmt_setting_print(setting, defaults, net, text);

@@ -45,7 +45,7 @@ static const qmt_setting settings[] = {
     {"prepare", "max_positives", QMT_SETTING_INT, EACH(prepare, max_positives), 1, 0, INT_MAX, NULL, "0", "positives in all; 0: no limit", 0},
     {"prepare", "max_parts", QMT_SETTING_INT, EACH(prepare, max_parts), 1, 0, INT_MAX, NULL, "0", "parts in all; 0: no limit", 0},
     {"prepare", "max_landmarks", QMT_SETTING_INT, EACH(prepare, max_landmarks), 1, 0, INT_MAX, NULL, "0", "landmark samples in all; 0: no limit", 0},
-    {"prepare", "recall_target", QMT_SETTING_FLOAT, EACH(prepare, recall_target), 1, 0, 1, NULL, "0|0.97|0.955", "warn where the network before keeps a smaller share of the labelled faces", 0},
+    {"prepare", "recall_target", QMT_SETTING_FLOAT, EACH(prepare, recall_target), 1, 0, 1, NULL, "0|0.97|0.955", "warn where the network before keeps a smaller share of the labeled faces", 0},
     {"prepare", "shard_samples", QMT_SETTING_INT, EACH(prepare, shard_samples), 1, 16, 1000000, NULL, "8192", "samples a shard file", 0},
 
     {"augment", "mirror", QMT_SETTING_FLOAT, AT(augment.mirror), 1, 0, 1, NULL, "0.5", "chance to mirror; left and right landmarks change places", 0},
@@ -92,6 +92,7 @@ static const qmt_setting settings[] = {
     {"train", "keep_checkpoints", QMT_SETTING_INT, EACH(train, keep_checkpoints), 1, 1, 1000, NULL, "3", "newest checkpoints that stay", 0},
     {"train", "checkpoint_seconds", QMT_SETTING_INT, EACH(train, checkpoint_seconds), 1, 1, 86400, NULL, "120", "longest time between checkpoints", 0},
     {"train", "log_steps", QMT_SETTING_INT, EACH(train, log_steps), 1, 1, INT_MAX, NULL, "50", "steps between entries in the event files", 0},
+    {"train", "divergence_steps", QMT_SETTING_INT, EACH(train, divergence_steps), 1, 1, INT_MAX, NULL, "500", "training stops where the average loss is over 10 times its lowest for so many steps", 0},
     {"train", "activation", QMT_SETTING_CHOICE, EACH(train, activation), 1, QMT_ACTIVATION_RELU, 0, "relu|prelu", "relu", "of every trunk layer", 0},
     {"train", "batch_norm", QMT_SETTING_BOOL, EACH(train, batch_norm), 1, 0, 0, NULL, "true", "batch normalization after the trunk's convolutions", 0},
     {"train", "batch_norm_momentum", QMT_SETTING_FLOAT, EACH(train, batch_norm_momentum), 1, 0, 1, NULL, "0.1", "weight of a batch in the running statistics", 0},
@@ -111,7 +112,8 @@ static const qmt_setting settings[] = {
 
     {"export", "opset", QMT_SETTING_INT, AT(export.opset), 1, 13, 17, NULL, "13", "ONNX operator set", 0},
     {"export", "profile", QMT_SETTING_TEXT, AT(export.profile), sizeof(((qmt_export_config *)0)->profile), 0, 0, NULL, "upright", "tensor names: upright (ours), caffe, or a YAML file", 0},
-    {"export", "target", QMT_SETTING_TEXT, AT(export.target), sizeof(((qmt_export_config *)0)->target), 0, 0, "tensorrt", "tensorrt", "whose quantization rules the files follow", 0},
+    {"export", "target", QMT_SETTING_TEXT, AT(export.target), sizeof(((qmt_export_config *)0)->target), 0, 0, "tensorrt|onnxruntime", "tensorrt", "whose quantization rules the files follow", 0},
+    {"export", "weight_bits", QMT_SETTING_INT, AT(export.weight_bits), 1, 7, 8, NULL, "8", "onnxruntime: 7 keeps its kernels exact on processors without VNNI", 0},
     {"export", "max_batch", QMT_SETTING_INT, AT(export.max_batch), 1, 1, 65536, NULL, "256", "most crops at once in TensorRT's optimization profiles", 0},
     {"export", "max_width", QMT_SETTING_INT, AT(export.max_width), 1, 12, 65535, NULL, "1920", "widest pyramid level in TensorRT's profiles, pixels", 0},
     {"export", "max_height", QMT_SETTING_INT, AT(export.max_height), 1, 12, 65535, NULL, "1080", "highest pyramid level in TensorRT's profiles, pixels", 0},
@@ -124,9 +126,10 @@ static const qmt_setting settings[] = {
     {"detect", "max_proposals", QMT_SETTING_INT, AT(detect.max_proposals), 1, 1, 100000, NULL, "10000", "best P-Net boxes that go to R-Net", 0},
 
     {"evaluate", "iou", QMT_SETTING_FLOAT, AT(evaluate.iou), 1, 0.05, 1, NULL, "0.5", "a detection finds a face from this overlap on", 0},
-    {"evaluate", "min_face", QMT_SETTING_INT, AT(evaluate.min_face), 1, 0, 10000, NULL, "20", "smaller labelled faces count neither way, pixels", 0},
+    {"evaluate", "min_face", QMT_SETTING_INT, AT(evaluate.min_face), 1, 0, 10000, NULL, "20", "smaller labeled faces count neither way, pixels", 0},
     {"evaluate", "thresholds", QMT_SETTING_FLOATS, AT(evaluate.thresholds), 3, 0, 0.999999, NULL, "0.3, 0.3, 0.1", "scores to pass, low enough for the whole curve", 0},
-    {"evaluate", "min_retention", QMT_SETTING_FLOAT, AT(evaluate.min_retention), 1, 0, 1, NULL, "0.95", "validate fails where INT8's AP over FP32's is less", 0},
+    {"evaluate", "min_retention", QMT_SETTING_FLOAT, AT(evaluate.min_retention), 1, 0, 1, NULL, "0.95", "validate and run fail where INT8's AP over FP32's is less", 0},
+    {"evaluate", "real_data", QMT_SETTING_TEXT, AT(evaluate.real_data), qmt_path_size, 0, 0, NULL, "", "run: a data set of real pictures whose val split the report also tells figures of", 0},
     {"evaluate", "bootstrap", QMT_SETTING_INT, AT(evaluate.bootstrap), 1, 0, 1000000, NULL, "1000", "resamplings for intervals; 0: none", 0},
 };
 /* clang-format on */

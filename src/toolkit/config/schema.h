@@ -46,6 +46,8 @@ qmtcnn_status qmt_setting_parse(const qmt_setting *setting, qmt_config *config, 
 /* Appends a network's value (0 where not per network) as YAML. */
 void qmt_setting_print(const qmt_setting *setting, const qmt_config *config, int net, qmt_text *text);
 bool qmt_setting_is_list(const qmt_setting *setting);
+/* Do all networks have the same value? */
+bool qmt_setting_is_uniform(const qmt_setting *setting, const qmt_config *config);
 /* Appends "integer, 1 to 100". */
 void qmt_setting_print_type(const qmt_setting *setting, qmt_text *text);
 /* Fails with "unknown key ...; did you mean ...?". `key` is dotted. */

@@ -35,7 +35,7 @@ float qmt_nearest_face(const qmt_scene *scene, qmt_box box, size_t *face)
 
 bool qmt_may_be_negative(const qmt_scene *scene, qmt_box box)
 {
-    if (scene->faces_unlabelled)
+    if (scene->faces_unlabeled)
         return false;
     float area = qmt_box_area(box);
     for (size_t i = 0; i < scene->label_count; i++) {

@@ -35,20 +35,20 @@ typedef struct qmt_cropper {
 } qmt_cropper;
 void qmt_cropper_clear(qmt_cropper *cropper);
 
-/* A picture with what is labelled on it. */
+/* A picture with what is labeled on it. */
 typedef struct qmt_scene {
     qmt_pixels pixels;
     const qmt_label *labels;
     size_t label_count;
     uint32_t picture;      /* its number */
-    bool faces_unlabelled; /* gives no negatives */
+    bool faces_unlabeled; /* gives no negatives */
 } qmt_scene;
 
 /* The face (not ignored) with the largest IoU with `box`: that IoU, and its index in *face (label_count where there is
  * no face that overlaps). */
 float qmt_nearest_face(const qmt_scene *scene, qmt_box box, size_t *face);
 /* May `box` be a negative, for all that is ignored? Not where its IoU with an ignored region, or the share of it that
- * lies in one, is 0.3 or more, nor on a picture with unlabelled faces. Faces are not looked at. */
+ * lies in one, is 0.3 or more, nor on a picture with unlabeled faces. Faces are not looked at. */
 bool qmt_may_be_negative(const qmt_scene *scene, qmt_box box);
 /* Does this face make samples: not ignored, both sides at least `min_face`, inside the picture (by a pixel)? */
 bool qmt_face_makes_samples(const qmt_label *label, int min_face, int width, int height);
@@ -63,7 +63,7 @@ qmtcnn_status qmt_crop_emit(qmt_cropper *cropper, const qmt_scene *scene, qmt_bo
 /* The recipe on one picture. */
 qmtcnn_status qmt_crop_picture(qmt_cropper *cropper, const qmt_scene *scene, qmtcnn_error *error);
 
-/* Samples among the candidates of the networks before: labelled by IoU, at most config->mine_* of a class; half of the
+/* Samples among the candidates of the networks before: labeled by IoU, at most config->mine_* of a class; half of the
  * negatives are the best scored ones, the others are drawn from the rest. Candidates are best first. */
 qmtcnn_status qmt_crop_candidates(qmt_cropper *cropper, const qmt_scene *scene, const qmt_candidate *candidates,
                                   size_t count, qmtcnn_error *error);

@@ -164,3 +164,13 @@ qmtcnn_status qmt_dataset_open(const char *folder, const char *split, const qmt_
     *dataset = d;
     return QMTCNN_OK;
 }
+
+qmtcnn_status qmt_dataset_open_as(const qmt_data_config *data, const char *folder, const char *split,
+                                  qmt_dataset **dataset, qmtcnn_error *error)
+{
+    const char *lists[qmt_max_lists];
+    for (int i = 0; i < data->landmark_lists; i++)
+        lists[i] = data->landmarks[i];
+    const qmt_dataset_options options = {data->limit, data->min_face, lists, data->landmark_lists};
+    return qmt_dataset_open(folder, split, &options, dataset, error);
+}

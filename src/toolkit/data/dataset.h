@@ -5,11 +5,12 @@
 
 #include "runtime/base/status.h"
 #include "runtime/detect/box.h"
+#include "toolkit/config/config.h"
 
 #include <stdint.h>
 
 typedef struct qmt_label {
-    qmt_box box; /* as labelled, may reach past the picture */
+    qmt_box box; /* as labeled, may reach past the picture */
     bool ignore; /* marked invalid, without size, or under the smallest side: neither face nor background */
     uint8_t blur, expression, illumination, invalid, occlusion, pose; /* WIDER FACE's attributes */
     bool has_landmarks;
@@ -24,7 +25,7 @@ typedef struct qmt_picture {
     size_t label_count;
     int line;              /* in `file`, from 1; 0 where the form has no lines (.mat) */
     const char *file;      /* the annotation file or landmark list that names the picture */
-    bool faces_unlabelled; /* only from a landmark list: it may hold faces that nobody labelled, so it gives no
+    bool faces_unlabeled; /* only from a landmark list: it may hold faces that nobody labeled, so it gives no
                               negatives */
 } qmt_picture;
 
@@ -48,11 +49,14 @@ typedef struct qmt_dataset_options {
 /* Reads split "train" or "val" of a data set in WIDER FACE's layout (WIDER_SPLIT/images + wider_face_split/
  * wider_face_SPLIT_bbx_gt.txt, or the .mat there) or the common one (images/SPLIT + labels beside). Picks up
  * landmarks_SPLIT.txt where there is one, and joins its points to the boxes (the one with the best IoU, at least 0.5).
- * Pictures that only a landmark list of the options names are added to "train", marked `faces_unlabelled`. A file
+ * Pictures that only a landmark list of the options names are added to "train", marked `faces_unlabeled`. A file
  * that breaks its form is an error with file and line; a row that merely can't be used is kept as ignored or left
  * out, and qmt_dataset_check() tells of it. Pictures are not opened. Free with qmt_dataset_free(). */
 qmtcnn_status qmt_dataset_open(const char *folder, const char *split, const qmt_dataset_options *options,
                                qmt_dataset **dataset, qmtcnn_error *error);
+/* The same with the limit, smallest face and landmark lists of the settings; `folder` stands in for data->dir. */
+qmtcnn_status qmt_dataset_open_as(const qmt_data_config *data, const char *folder, const char *split,
+                                  qmt_dataset **dataset, qmtcnn_error *error);
 void qmt_dataset_free(qmt_dataset *dataset);
 
 /* One bad row (see check). */

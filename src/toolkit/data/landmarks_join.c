@@ -1,4 +1,4 @@
-/* Joins a landmark list to a data set: points go to the labelled face that the row's box overlaps best. */
+/* Joins a landmark list to a data set: points go to the labeled face that the row's box overlaps best. */
 #include "toolkit/base/file.h"
 #include "toolkit/data/landmarks.h"
 
@@ -95,7 +95,7 @@ static qmtcnn_status attach(qmt_landmark_list *list, const name_index *pictures,
     row->done = true;
     if (!best)
         return qmt_dataset_note(dataset, list->path, row->line, error,
-                                "%s: no labelled face overlaps these landmarks' box by half; not used", row->name);
+                                "%s: no labeled face overlaps these landmarks' box by half; not used", row->name);
     if (best->has_landmarks)
         return qmt_dataset_note(dataset, list->path, row->line, error,
                                 "%s: duplicate row: that face has landmarks already; not used", row->name);
@@ -160,7 +160,7 @@ static qmtcnn_status add_listed_picture(qmt_landmark_list *list, const name_inde
         qmt_dataset_add_picture(list->dataset, name, folder, list->path, list->rows[first].line, error);
     if (status != QMTCNN_OK)
         return status;
-    list->dataset->pictures[list->dataset->picture_count - 1].faces_unlabelled = true;
+    list->dataset->pictures[list->dataset->picture_count - 1].faces_unlabeled = true;
     for (size_t at = lower_bound(rows, name); status == QMTCNN_OK && has_name(rows, at, name); at++) {
         qmt_landmark_row *row = &list->rows[rows->entries[at].index];
         row->done = true;

@@ -89,7 +89,7 @@ static uint64_t hash_annotations(const qmt_dataset *dataset)
     for (size_t i = 0; i < dataset->picture_count; i++) {
         const qmt_picture *picture = &dataset->pictures[i];
         uint64_t head[4] = {hash, qmt_hash(picture->name, strlen(picture->name)), picture->label_count,
-                            picture->faces_unlabelled};
+                            picture->faces_unlabeled};
         hash = qmt_hash(head, sizeof head);
         for (size_t k = 0; k < picture->label_count; k++)
             hash = hash_label(&dataset->labels[picture->first_label + k], hash);

@@ -66,7 +66,7 @@ qmtcnn_status qmt_prepare_picture(const qmt_prepare_job *job, int worker_number,
                        .labels = job->dataset->labels + entry->first_label,
                        .label_count = entry->label_count,
                        .picture = (uint32_t)picture,
-                       .faces_unlabelled = entry->faces_unlabelled};
+                       .faces_unlabeled = entry->faces_unlabeled};
     worker->cropper.config = job->prepare;
     worker->cropper.net = job->options->net;
     worker->cropper.seed = job->options->seed;

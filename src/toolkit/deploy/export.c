@@ -51,6 +51,11 @@ static void note_format(struct exporting *exporting, const char *key, const char
     note(exporting, key, text);
 }
 
+static bool for_onnxruntime(const struct exporting *exporting)
+{
+    return strcmp(exporting->config->export.target, "onnxruntime") == 0;
+}
+
 /* What a program needs to use the network without having read our documents. */
 static void note_use(struct exporting *exporting)
 {
@@ -59,6 +64,9 @@ static void note_use(struct exporting *exporting)
     note(exporting, "qmtcnn.version", qmtcnn_version());
     note(exporting, "qmtcnn.variant", variant_name(exporting->variant));
     note(exporting, "qmtcnn.profile", exporting->profile->name);
+    note(exporting, "qmtcnn.target", exporting->config->export.target);
+    if (for_onnxruntime(exporting) && exporting->variant != QMT_VARIANT_FP32)
+        note_format(exporting, "qmtcnn.weight_bits", "%d", exporting->config->export.weight_bits);
     note_format(exporting, "qmtcnn.opset", "%d", exporting->config->export.opset);
     note_format(exporting, "qmtcnn.threshold", "%.6f", (double)exporting->config->detect.thresholds[model->net]);
     note(exporting, "qmtcnn.input.layout", "NCHW");
@@ -100,14 +108,11 @@ static void note_training(struct exporting *exporting)
 {
     static const char *const copied[] = {"phase",           "epoch",   "step",   "validation.fp32",
                                          "validation.int8", "samples", "config", "manifest"};
-    enum { longest = 64 * 1024 };
     for (size_t i = 0; i < sizeof copied / sizeof copied[0]; i++) {
         char from[64], to[64];
         snprintf(from, sizeof from, "train.%s", copied[i]);
         snprintf(to, sizeof to, "qmtcnn.train.%s", copied[i]);
-        const char *value = qmt_tensors_metadata(exporting->checkpoint, from);
-        if (value && strlen(value) <= longest)
-            note(exporting, to, value);
+        note(exporting, to, qmt_tensors_metadata(exporting->checkpoint, from));
     }
     const char *text = qmt_tensors_metadata(exporting->checkpoint, "train.config");
     qmt_config trained;
@@ -157,7 +162,8 @@ static qmtcnn_status write_model(struct exporting *exporting, const char *out, s
 {
     qmt_onnx_options options = {.opset = exporting->config->export.opset,
                                 .fp32 = exporting->variant == QMT_VARIANT_FP32,
-                                .producer_version = qmtcnn_version()};
+                                .producer_version = qmtcnn_version(),
+                                .form = for_onnxruntime(exporting) ? QMT_ONNX_ONNXRUNTIME : QMT_ONNX_TENSORRT};
     void *data = NULL;
     char *path = qmt_format("%s/%s.onnx", out, qmt_net_name(exporting->model->net));
     if (!path)
@@ -184,6 +190,8 @@ static qmtcnn_status export_net(const char *path, qmt_net_id net, qmt_variant va
     exporting.checkpoint = file;
     qmt_quantize_config quantize = quantize_of(file, config);
     status = load_model(file, net, variant == QMT_VARIANT_FP32, &quantize, &exporting.model, error);
+    if (status == QMTCNN_OK && for_onnxruntime(&exporting))
+        status = qmt_model_for_onnxruntime(exporting.model, config->export.weight_bits, error);
     if (status == QMTCNN_OK)
         status = qmt_profile_apply(profile, exporting.model, error);
     if (status == QMTCNN_OK) {

@@ -41,6 +41,18 @@ static void check_versions(qmt_lint *lint)
                         "IR version %lld is newer than TensorRT 8.5's parser (8); export with IR version 8", ir);
 }
 
+/* Our own files say whom they are for. */
+static void check_target(qmt_lint *lint)
+{
+    for (size_t i = 0; i < lint->model->n_metadata_props; i++) {
+        const QmtOnnx__StringEntry *entry = lint->model->metadata_props[i];
+        if (strcmp(entry->key, "qmtcnn.target") == 0 && strcmp(entry->value, "onnxruntime") == 0 && has_quantizers(lint))
+            qmt_lint_report(lint, "target-onnxruntime", true, NULL, "qmtcnn.target",
+                            "this file is not for TensorRT: it was exported in ONNX Runtime's form (INT8 initializers, "
+                            "INT32 biases, uint8 activations); export it again with --target tensorrt");
+    }
+}
+
 static void check_tensor(qmt_lint *lint, const QmtOnnx__Tensor *tensor, const QmtOnnx__Node *node, const char *name)
 {
     size_t count;
@@ -81,6 +93,7 @@ void qmt_lint_model_rules(qmt_lint *lint)
 {
     const QmtOnnx__Graph *graph = lint->graph;
     check_versions(lint);
+    check_target(lint);
     for (size_t i = 0; i < graph->n_input; i++)
         check_port(lint, graph->input[i], "input");
     for (size_t i = 0; i < graph->n_output; i++)

@@ -1,4 +1,5 @@
 #include "toolkit/evaluate/compare.h"
+#include "toolkit/evaluate/rows.h"
 #include "toolkit/evaluate/text.h"
 
 #include <math.h>
@@ -112,87 +113,21 @@ json_t *qmt_comparison_json(const qmt_comparison *comparison)
 
 /* ---- Text ------------------------------------------------------------------------------------ */
 
-static void add_row(qmt_text *text, const char *label, const qmt_comparison *comparison,
-                    double (*value)(const qmt_evaluation *), int digits)
-{
-    double fp32 = value(&comparison->fp32), int8 = value(&comparison->int8);
-    if (isnan(fp32) && isnan(int8))
-        return;
-    qmt_text_add(text, "  %-24s", label);
-    qmt_text_add_figure(text, 10, digits, fp32);
-    qmt_text_add_figure(text, 10, digits, int8);
-    if (comparison->has_ptq)
-        qmt_text_add_figure(text, 10, digits, value(&comparison->ptq));
-    qmt_text_add(text, "\n");
-}
-
-static double get_ap(const qmt_evaluation *e)
-{
-    return e->ap;
-}
-static double get_easy(const qmt_evaluation *e)
-{
-    return e->ap_easy;
-}
-static double get_medium(const qmt_evaluation *e)
-{
-    return e->ap_medium;
-}
-static double get_hard(const qmt_evaluation *e)
-{
-    return e->ap_hard;
-}
-static double get_tenth(const qmt_evaluation *e)
-{
-    return e->froc[0];
-}
-static double get_one(const qmt_evaluation *e)
-{
-    return e->froc[1];
-}
-static double get_precision(const qmt_evaluation *e)
-{
-    return e->precision_at_score;
-}
-static double get_recall(const qmt_evaluation *e)
-{
-    return e->recall_at_score;
-}
-static double get_landmarks(const qmt_evaluation *e)
-{
-    return e->landmark_error;
-}
-
-static void add_sizes(qmt_text *text, const qmt_comparison *comparison)
-{
-    for (int i = 0; i < qmt_size_bins; i++) {
-        if (comparison->fp32.by_size[i].faces == 0)
-            continue;
-        char label[48];
-        snprintf(label, sizeof label, "AP, %s (faces: %zu)", qmt_size_bin_name(i), comparison->fp32.by_size[i].faces);
-        qmt_text_add(text, "  %-24s", label);
-        qmt_text_add_figure(text, 10, 4, comparison->fp32.by_size[i].ap);
-        qmt_text_add_figure(text, 10, 4, comparison->int8.by_size[i].ap);
-        if (comparison->has_ptq)
-            qmt_text_add_figure(text, 10, 4, comparison->ptq.by_size[i].ap);
-        qmt_text_add(text, "\n");
-    }
-}
-
 static void add_accuracy(qmt_text *text, const qmt_comparison *comparison)
 {
-    qmt_text_add(text, "accuracy on %zu pictures, %zu faces\n  %-24s%10s%10s%s\n", comparison->fp32.pictures,
+    const qmt_evaluation *const evaluations[3] = {&comparison->fp32, &comparison->int8,
+                                                  comparison->has_ptq ? &comparison->ptq : NULL};
+    qmt_row rows[qmt_most_rows];
+    size_t count = qmt_evaluation_rows(evaluations, rows);
+    qmt_text_add(text, "accuracy on %zu pictures, %zu faces\n  %-38s%10s%10s%s\n", comparison->fp32.pictures,
                  comparison->fp32.faces, "", "FP32", "INT8", comparison->has_ptq ? "       PTQ" : "");
-    add_row(text, "AP", comparison, get_ap, 4);
-    add_row(text, "AP, easy", comparison, get_easy, 4);
-    add_row(text, "AP, medium", comparison, get_medium, 4);
-    add_row(text, "AP, hard", comparison, get_hard, 4);
-    add_sizes(text, comparison);
-    add_row(text, "recall, 0.1 false alarms", comparison, get_tenth, 4);
-    add_row(text, "recall, 1 false alarm", comparison, get_one, 4);
-    add_row(text, "precision at the limit", comparison, get_precision, 4);
-    add_row(text, "recall at the limit", comparison, get_recall, 4);
-    add_row(text, "landmark error", comparison, get_landmarks, 4);
+    for (size_t r = 0; r < count; r++) {
+        qmt_text_add(text, "  %-38s", rows[r].label);
+        for (int i = 0; i < 3; i++)
+            if (evaluations[i])
+                qmt_text_add_figure(text, 10, 4, rows[r].values[i]);
+        qmt_text_add(text, "\n");
+    }
 }
 
 static void add_interval(qmt_text *text, const char *label, double retention, const qmt_difference *difference)

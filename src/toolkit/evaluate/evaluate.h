@@ -5,7 +5,7 @@
  *
  *   detections.h  boxes found, submission folders         figures.h   AP, FROC, landmark error, bootstrap
  *   detector.h    our cascade over a data set              stage.h     recall of P-, R- and O-Net
- *   truth.h       labelled faces, WIDER FACE's .mat files  compare.h   FP32 against INT8 */
+ *   truth.h       labeled faces, WIDER FACE's .mat files  compare.h   FP32 against INT8 */
 #ifndef QMT_EVALUATE_H
 #define QMT_EVALUATE_H
 
@@ -47,7 +47,7 @@ typedef struct qmt_evaluation {
     size_t landmark_faces;
     double seconds, median_milliseconds; /* a picture, without decoding it */
     double iou;
-    int min_face;        /* smaller labelled faces count neither way */
+    int min_face;        /* smaller labeled faces count neither way */
     int detect_min_face; /* what the detector looked for; 0 for predictions */
     float thresholds[3]; /* it ran with; 0 for predictions */
     qmt_curve_point curve[qmt_curve_points];

@@ -23,8 +23,8 @@ static void add_label_protocol(qmt_text *text, const qmt_evaluation *evaluation)
                  "O-Net) among all that this run found.\n",
                  evaluation->score);
     qmt_text_add(text,
-                 "landmark_error: mean distance of the five points over the labelled eye distance, on found faces "
-                 "with labelled points.\n");
+                 "landmark_error: mean distance of the five points over the labeled eye distance, on found faces "
+                 "with labeled points.\n");
 }
 
 char *qmt_evaluation_protocol(const qmt_evaluation *evaluation)
@@ -43,7 +43,7 @@ char *qmt_evaluation_protocol(const qmt_evaluation *evaluation)
         qmt_text_add(&text,
                      "WIDER FACE's method%s: scores min-max normalized over the whole set, 1,000 thresholds, IoU >= "
                      "0.5 with one pixel added to each side, a box on a face outside the setting's list counts "
-                     "neither way, pictures without any labelled face are left out%s, area under the precision "
+                     "neither way, pictures without any labeled face are left out%s, area under the precision "
                      "envelope.\n",
                      isnan(evaluation->ap_hard) && isnan(evaluation->ap_easy) ? "" : " (ap_easy, ap_medium, ap_hard)",
                      isnan(evaluation->ap) ? "" : " (but count in ap_1000)");

@@ -41,7 +41,7 @@ typedef struct qmt_wider_curve {
 } qmt_wider_curve;
 
 /* Scores are min-max normalized over the whole set; 1,000 thresholds; IoU 0.5 with the +1 pixel convention; area under
- * the precision envelope. A picture without labelled faces is left out, as in the official code, unless `count_empty`
+ * the precision envelope. A picture without labeled faces is left out, as in the official code, unless `count_empty`
  * says that its false alarms count (for data sets that have such pictures on purpose). Where all scores are equal they
  * are taken as 1. `index`: from qmt_truth_align(). */
 qmtcnn_status qmt_wider_evaluate(const qmt_truth *truth, const qmt_detections *detections, const size_t *index,
@@ -85,7 +85,7 @@ int qmt_ranking_curve(const qmt_ranking *ranking, qmt_curve_point points[qmt_cur
 
 /* ---- Landmarks (landmarks.c) ------------------------------------------------------------------- */
 
-/* Mean distance of the five points over the distance between the labelled eyes, averaged over hits whose face and box
+/* Mean distance of the five points over the distance between the labeled eyes, averaged over hits whose face and box
  * have landmarks. *count: how many; NAN for none. */
 qmtcnn_status qmt_landmark_error(const qmt_truth *truth, const qmt_detections *detections, const size_t *index,
                                  const qmt_match_rule *rule, double *mean, size_t *count, qmtcnn_error *error);

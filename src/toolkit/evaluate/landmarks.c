@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-/* Mean distance over the eye distance; NAN where the labelled eyes are one point. */
+/* Mean distance over the eye distance; NAN where the labeled eyes are one point. */
 static double normalized_error(const float truth[5][2], const float found[5][2])
 {
     double eyes = hypot((double)truth[1][0] - truth[0][0], (double)truth[1][1] - truth[0][1]), sum = 0;

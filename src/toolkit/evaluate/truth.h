@@ -1,4 +1,4 @@
-/* Labelled faces as an evaluation sees them: which count, which count neither way, and in which setting. */
+/* Labeled faces as an evaluation sees them: which count, which count neither way, and in which setting. */
 #ifndef QMT_TRUTH_H
 #define QMT_TRUTH_H
 

@@ -15,6 +15,9 @@ qmtcnn_status qmt_image_create(int width, int height, qmt_image *image, qmtcnn_e
 void qmt_image_clear(qmt_image *image); /* frees the pixels; a cleared image may be cleared again */
 qmt_pixels qmt_image_pixels(const qmt_image *image);
 
+/* A copy whose longer side is at most `longest` (never enlarged), and by how much its sides were multiplied. */
+qmtcnn_status qmt_image_shrink(const qmt_image *from, int longest, qmt_image *to, double *scale, qmtcnn_error *error);
+
 /* What to do with the orientation in a JPEG's EXIF data. WIDER FACE's boxes were drawn on the pixels as stored, as
  * OpenCV and MATLAB showed them, so data sets are read as stored; pictures that a user gives to `detect` are turned
  * upright. */

@@ -152,7 +152,7 @@ static void take_layer(const qmt_net_layer *layer, qmt_layer_values *values, int
 static void take_range(qmt_layer_values *values, const qmt_layer *from)
 {
     qmt_observer_reset(&values->input);
-    values->input_range = from->input_scale > 0 ? from->input_scale * 127.0f : 0;
+    values->input_range = from->input_scale > 0 ? from->input_scale * (from->input_unsigned ? 255.0f : 127.0f) : 0;
     values->input.maximum = values->input_range;
     values->input.batches = values->input_range > 0 ? 1 : 0;
 }

@@ -10,6 +10,7 @@
 #include "toolkit/data/synth.h"
 #include "toolkit/deploy/deploy.h"
 #include "toolkit/log/progress.h"
+#include "toolkit/pipeline/data_key.h"
 #include "toolkit/pipeline/run.h"
 #include "toolkit/train/train.h"
 
@@ -90,15 +91,24 @@ static qmtcnn_status make_pictures(qmt_run *run, qmtcnn_error *error)
 
 qmtcnn_status qmt_run_open_data(const qmt_run *run, const char *split, qmt_dataset **dataset, qmtcnn_error *error)
 {
-    const qmt_data_config *data = &run->config->data;
-    const char *lists[qmt_max_lists];
-    for (int i = 0; i < data->landmark_lists; i++)
-        lists[i] = data->landmarks[i];
-    qmt_dataset_options options = {.limit = data->limit,
-                                   .min_face = data->min_face,
-                                   .landmark_lists = lists,
-                                   .landmark_list_count = data->landmark_lists};
-    return qmt_dataset_open(run->data, split, &options, dataset, error);
+    return qmt_dataset_open_as(&run->config->data, run->data, split, dataset, error);
+}
+
+/* What other settings or other data began is not resumed, but begun anew (a training is set aside). Ranks share the
+ * working folder, so the first one looks and tells the others. */
+static qmtcnn_status may_resume(qmt_run *run, const char *name, uint64_t key, bool *resume, qmtcnn_error *error)
+{
+    qmtcnn_status status = QMTCNN_OK;
+    bool again = false;
+    if (qmt_ranks_rank(run->ranks) == 0)
+        status = qmt_step_start(&run->steps, name, key, &again, error);
+    qmtcnn_status agreed = qmt_ranks_agree(run->ranks, status);
+    if (agreed != QMTCNN_OK)
+        return status != QMTCNN_OK ? status : qmt_fail(error, agreed, "another rank stopped; see its message");
+    double sum = again ? 1 : 0;
+    status = qmt_ranks_sum_double(run->ranks, &sum, 1, error);
+    *resume = sum > 0;
+    return status;
 }
 
 static qmtcnn_status prepare_samples(qmt_run *run, qmt_net_id net, qmtcnn_error *error)
@@ -113,20 +123,47 @@ static qmtcnn_status prepare_samples(qmt_run *run, qmt_net_id net, qmtcnn_error 
     uint64_t key = qmt_step_key(&run->steps, name, "data,prepare");
     if (skip(run, name, key, manifest))
         return QMTCNN_OK;
+    bool resume = false;
+    qmtcnn_status status = may_resume(run, name, key, &resume, error);
+    if (status != QMTCNN_OK)
+        return status;
     qmt_variant variant = strcmp(prepare->mine_precision, "int8") == 0 ? QMT_VARIANT_QAT : QMT_VARIANT_FP32;
     qmt_prepare_options options = {.net = net,
                                    .out = out,
                                    .models = prepare->mine ? run->models[variant] : NULL,
                                    .threads = config->run.threads,
-                                   .resume = true,
+                                   .resume = resume,
                                    .seed = config->run.seed};
     qmt_dataset *dataset = NULL;
-    qmtcnn_status status = qmt_run_open_data(run, "train", &dataset, error);
+    status = qmt_run_open_data(run, "train", &dataset, error);
     if (status == QMTCNN_OK)
         status = qmt_prepare(dataset, config, &options, run->ranks, error);
     if (status == QMTCNN_OK)
         status = finish(run, name, key, start, error);
     qmt_dataset_free(dataset);
+    return status;
+}
+
+/* All steps from here on depend on the pictures and labels as they are now, not only on where they are. The first rank
+ * looks; a number of 64 bits travels to the others as two doubles. */
+static qmtcnn_status take_data(qmt_run *run, const char *folder, bool train, qmtcnn_error *error)
+{
+    static const char *const splits[] = {"val", "train"};
+    const qmt_data_config *data = &run->config->data;
+    qmtcnn_status status = QMTCNN_OK;
+    double halves[4] = {0};
+    for (int i = 0; status == QMTCNN_OK && i < 1 + train && qmt_ranks_rank(run->ranks) == 0; i++) {
+        uint64_t key = 0;
+        status = qmt_data_key(data, folder, splits[i], &key, error);
+        halves[2 * i] = (double)(key >> 32);
+        halves[2 * i + 1] = (double)(key & UINT32_MAX);
+    }
+    qmtcnn_status agreed = qmt_ranks_agree(run->ranks, status);
+    if (agreed != QMTCNN_OK)
+        return status != QMTCNN_OK ? status : qmt_fail(error, agreed, "another rank stopped; see its message");
+    status = qmt_ranks_sum_double(run->ranks, halves, 4, error);
+    for (int i = 0; i < 2; i++)
+        qmt_step_mix(&run->steps, (uint64_t)halves[2 * i] << 32 | (uint64_t)halves[2 * i + 1]);
     return status;
 }
 
@@ -138,23 +175,6 @@ static qmtcnn_status export_all(qmt_run *run, qmtcnn_error *error)
     for (int v = 0; status == QMTCNN_OK && v < qmt_variant_count; v++)
         if (v != QMT_VARIANT_QAT || run->config->quantize.qat)
             status = qmt_export(run->checkpoints, (qmt_variant)v, run->config, run->models[v], error);
-    return status;
-}
-
-/* A training that other settings began is not resumed: it is set aside, and a new one starts. Ranks share the working
- * folder, so the first one looks and tells the others. */
-static qmtcnn_status may_resume(qmt_run *run, const char *name, uint64_t key, bool *resume, qmtcnn_error *error)
-{
-    qmtcnn_status status = QMTCNN_OK;
-    bool again = false;
-    if (qmt_ranks_rank(run->ranks) == 0)
-        status = qmt_step_start(&run->steps, name, key, &again, error);
-    qmtcnn_status agreed = qmt_ranks_agree(run->ranks, status);
-    if (agreed != QMTCNN_OK)
-        return status != QMTCNN_OK ? status : qmt_fail(error, agreed, "another rank stopped; see its message");
-    double sum = again ? 1 : 0;
-    status = qmt_ranks_sum_double(run->ranks, &sum, 1, error);
-    *resume = sum > 0;
     return status;
 }
 
@@ -177,6 +197,8 @@ static qmtcnn_status train_network(qmt_run *run, qmt_net_id net, qmtcnn_error *e
                                  .store = store,
                                  .checkpoints = run->checkpoints,
                                  .logs = run->logs,
+                                 .pictures = run->data,
+                                 .models = run->models[QMT_VARIANT_FP32],
                                  .resume = resume,
                                  .threads = config->run.threads,
                                  .seed = config->run.seed};
@@ -209,10 +231,14 @@ static qmtcnn_status export_models(qmt_run *run, qmtcnn_error *error)
 static qmtcnn_status write_report(qmt_run *run, qmtcnn_error *error)
 {
     double start = qmt_seconds();
+    const char *real = run->config->evaluate.real_data;
+    qmtcnn_status status = real[0] ? take_data(run, real, false, error) : QMTCNN_OK;
+    if (status != QMTCNN_OK)
+        return status;
     uint64_t key = qmt_step_key(&run->steps, "report", "evaluate,detect,data");
     if (skip(run, "report", key, "report/index.html") || qmt_ranks_rank(run->ranks) != 0)
         return QMTCNN_OK;
-    qmtcnn_status status = qmt_run_report(run, error);
+    status = qmt_run_report(run, error);
     if (status == QMTCNN_OK)
         status = finish(run, "report", key, start, error);
     return status;
@@ -264,6 +290,8 @@ qmtcnn_status qmt_pipeline_run(const qmt_config *config, qmt_ranks *ranks, qmtcn
         status = save_config(run, error);
     if (status == QMTCNN_OK)
         status = check(run, make_pictures(run, error), error);
+    if (status == QMTCNN_OK)
+        status = take_data(run, run->data, true, error);
     for (int net = QMT_PNET; net <= QMT_ONET; net++) {
         if (status == QMTCNN_OK)
             status = check(run, prepare_samples(run, (qmt_net_id)net, error), error);
@@ -274,6 +302,9 @@ qmtcnn_status qmt_pipeline_run(const qmt_config *config, qmt_ranks *ranks, qmtcn
         status = check(run, export_models(run, error), error);
     if (status == QMTCNN_OK)
         status = check(run, write_report(run, error), error);
+    /* Last of all, also where nothing was left to do: scripts go by the exit status. */
+    if (status == QMTCNN_OK)
+        status = check(run, qmt_ranks_rank(ranks) == 0 ? qmt_run_judge(run, error) : QMTCNN_OK, error);
 done:
     qmt_free(run);
     qmt_free(text);

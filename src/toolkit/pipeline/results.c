@@ -19,6 +19,8 @@ struct results {
     qmt_stage_result stages[2 * qmt_net_count];
     size_t stage_count;
     qmt_examples examples;
+    qmt_real_results real;
+    qmt_evaluation *real_evaluations[qmt_variant_count];
     qmt_report_step steps[max_steps];
     char step_names[max_steps][32];
     size_t step_count;
@@ -88,6 +90,38 @@ static qmtcnn_status measure_stages(const qmt_run *run, const char *int8, struct
     return status;
 }
 
+/* The models on real pictures, where training was on synthetic ones. */
+static qmtcnn_status measure_real(const qmt_run *run, struct results *results, qmtcnn_error *error)
+{
+    const qmt_config *config = run->config;
+    const char *folder = config->evaluate.real_data;
+    qmt_dataset *dataset = NULL;
+    if (!folder[0])
+        return QMTCNN_OK;
+    qmtcnn_status status = qmt_dataset_open_as(&config->data, folder, "val", &dataset, error);
+    for (int v = 0; status == QMTCNN_OK && v < qmt_variant_count; v++) {
+        bool fp32 = v == QMT_VARIANT_FP32;
+        if (v == QMT_VARIANT_QAT && !config->quantize.qat)
+            continue;
+        qmt_evaluation *evaluation = qmt_alloc(1, sizeof *evaluation);
+        if (!evaluation) {
+            status = qmt_fail_memory(error, sizeof *evaluation, "an evaluation");
+            break;
+        }
+        results->real_evaluations[v] = evaluation;
+        status = qmt_evaluate_models(run->models[v], fp32 ? QMTCNN_PRECISION_FP32 : QMTCNN_PRECISION_INT8, dataset,
+                                     config, evaluation, NULL, error);
+    }
+    qmt_dataset_free(dataset);
+    results->real.name = folder;
+    /* Without QAT the calibrated networks are the INT8 ones. */
+    qmt_evaluation *const *found = results->real_evaluations;
+    results->real.evaluations[0] = found[QMT_VARIANT_FP32];
+    results->real.evaluations[1] = config->quantize.qat ? found[QMT_VARIANT_PTQ] : NULL;
+    results->real.evaluations[2] = found[config->quantize.qat ? QMT_VARIANT_QAT : QMT_VARIANT_PTQ];
+    return status;
+}
+
 static void add_step(const qmt_run *run, struct results *results, const char *name)
 {
     if (results->step_count == max_steps)
@@ -132,7 +166,7 @@ static qmtcnn_status write_json(const qmt_run *run, const qmt_report *report, qm
 {
     char *path = qmt_format("%s/report.json", run->report);
     json_t *json = qmt_report_json(report);
-    char *text = json ? json_dumps(json, JSON_INDENT(1)) : NULL;
+    char *text = json ? json_dumps(json, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
     qmtcnn_status status = path && text ? qmt_file_write(path, text, strlen(text), error)
                                         : qmt_fail_memory(error, qmt_path_size, "the report as JSON");
     free(text);
@@ -143,18 +177,17 @@ static qmtcnn_status write_json(const qmt_run *run, const qmt_report *report, qm
 
 static qmtcnn_status write_page(const qmt_run *run, const struct results *results, qmtcnn_error *error)
 {
+    bool synthetic = !run->config->data.dir[0];
     qmt_report report = {.title = "From pictures to INT8 models",
-                         .subtitle = run->config->data.dir[0]
-                                         ? "Trained and checked on real pictures"
-                                         : "Trained and checked on synthetic faces: figures on real "
-                                           "pictures will be lower",
-                         .configuration = run->steps.config_text,
+                         .subtitle = synthetic ? "Trained and checked on synthetic faces" : results->val->folder,
+                         .config = run->config,
                          .data_name = results->val->folder,
                          .train_data = &results->train_summary,
                          .val_data = &results->val_summary,
                          .stages = results->stages,
                          .stage_count = results->stage_count,
                          .comparison = results->comparison,
+                         .real = synthetic || results->real.name ? &results->real : NULL,
                          .examples = &results->examples,
                          .steps = results->steps,
                          .step_count = results->step_count};
@@ -172,12 +205,28 @@ static qmtcnn_status write_page(const qmt_run *run, const struct results *result
     return status;
 }
 
-static void print_summary(const qmt_run *run, const qmt_comparison *comparison)
+static void print_real(const qmt_run *run, const qmt_real_results *real)
 {
-    char *text = qmt_comparison_text(comparison);
+    if (!real->name && !run->config->data.dir[0])
+        printf(
+            "\nAll figures are of synthetic pictures. What this detector reaches on real ones was not measured: give "
+            "--real-data DIR.\n");
+    if (!real->name)
+        return;
+    printf("\nOn real pictures, the val split of %s (%zu faces): AP %.4f FP32", real->name, real->evaluations[0]->faces,
+           real->evaluations[0]->ap);
+    if (real->evaluations[1])
+        printf(", %.4f PTQ", real->evaluations[1]->ap);
+    printf(", %.4f INT8\n", real->evaluations[2]->ap);
+}
+
+static void print_summary(const qmt_run *run, const struct results *results)
+{
+    char *text = qmt_comparison_text(results->comparison);
     if (text)
         fputs(text, stdout);
     qmt_free(text);
+    print_real(run, &results->real);
     printf("\nReport: %s/index.html\nPictures: %s/pictures/\n", run->report, run->report);
 }
 
@@ -185,6 +234,8 @@ static void results_free(struct results *results)
 {
     qmt_examples_clear(&results->examples);
     qmt_comparison_free(results->comparison);
+    for (int v = 0; v < qmt_variant_count; v++)
+        qmt_free(results->real_evaluations[v]);
     for (int net = 0; net < qmt_net_count; net++) {
         qmt_free(results->manifests[net]);
         qmt_free(results->histories[net]);
@@ -214,6 +265,8 @@ qmtcnn_status qmt_run_report(const qmt_run *run, qmtcnn_error *error)
     if (status == QMTCNN_OK)
         status = measure_stages(run, int8, results, error);
     if (status == QMTCNN_OK)
+        status = measure_real(run, results, error);
+    if (status == QMTCNN_OK)
         status = qmt_examples_make(results->val, results->comparison->found_int8, config, worst_examples, best_examples,
                                    &results->examples, error);
     if (status == QMTCNN_OK) {
@@ -222,10 +275,38 @@ qmtcnn_status qmt_run_report(const qmt_run *run, qmtcnn_error *error)
         status = write_page(run, results, error);
     }
     if (status == QMTCNN_OK)
-        print_summary(run, results->comparison);
-    if (status == QMTCNN_OK && !qmt_comparison_passes(results->comparison))
-        qmt_log_warning("INT8 keeps %.3f of FP32's AP, less than evaluate.min_retention %.3f: see the report",
-                        results->comparison->retention, (double)config->evaluate.min_retention);
+        print_summary(run, results);
     results_free(results);
+    return status;
+}
+
+qmtcnn_status qmt_run_judge(const qmt_run *run, qmtcnn_error *error)
+{
+    void *data = NULL;
+    size_t size = 0;
+    char *path = qmt_format("%s/report.json", run->report);
+    if (!path)
+        return qmt_fail_memory(error, qmt_path_size, "a path");
+    qmtcnn_status status = qmt_file_read(path, text_limit, &data, &size, error);
+    json_t *report = status == QMTCNN_OK ? json_loadb(data, size, 0, NULL) : NULL;
+    const json_t *comparison = json_object_get(report, "comparison");
+    const json_t *retention = json_object_get(comparison, "retention");
+    const double wanted = (double)run->config->evaluate.min_retention;
+    if (status == QMTCNN_OK && !comparison)
+        status = qmt_fail(error, QMTCNN_ERROR_FORMAT, "%s is damaged; remove it and give the same command again", path);
+    else if (status == QMTCNN_OK && json_is_null(retention) && wanted > 0)
+        status =
+            qmt_fail(error, QMTCNN_ERROR_NUMERIC,
+                     "all steps are done, but FP32's average precision is 0, so there is nothing for INT8 to keep; "
+                     "see %s/index.html",
+                     run->report);
+    else if (status == QMTCNN_OK && json_is_number(retention) && !json_is_true(json_object_get(comparison, "passes")))
+        status = qmt_fail(error, QMTCNN_ERROR_NUMERIC,
+                          "all steps are done, but INT8 keeps %.4f of FP32's average precision, less than "
+                          "evaluate.min_retention %.4f; see %s/index.html",
+                          json_number_value(retention), wanted, run->report);
+    json_decref(report);
+    qmt_free(data);
+    qmt_free(path);
     return status;
 }

@@ -23,5 +23,8 @@ const char *qmt_variant_name(qmt_variant variant);
 qmtcnn_status qmt_run_open_data(const qmt_run *run, const char *split, qmt_dataset **dataset, qmtcnn_error *error);
 /* The last step: evaluation on the val split, and the report. */
 qmtcnn_status qmt_run_report(const qmt_run *run, qmtcnn_error *error);
+/* Fails with QMTCNN_ERROR_NUMERIC where the report says that INT8 keeps less of FP32's AP than
+ * evaluate.min_retention asks for. */
+qmtcnn_status qmt_run_judge(const qmt_run *run, qmtcnn_error *error);
 
 #endif

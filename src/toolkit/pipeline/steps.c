@@ -40,6 +40,12 @@ uint64_t qmt_step_key(qmt_steps *steps, const char *name, const char *sections)
     return steps->chain;
 }
 
+void qmt_step_mix(qmt_steps *steps, uint64_t value)
+{
+    const uint64_t both[2] = {steps->chain, value};
+    steps->chain = qmt_hash(both, sizeof both);
+}
+
 static char *state_path(const qmt_steps *steps, const char *name)
 {
     return qmt_format("%s/steps/%s.json", steps->workdir, name);

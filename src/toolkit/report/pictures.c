@@ -119,21 +119,6 @@ static int best_first(const void *left, const void *right)
 
 /* ---- Making ---------------------------------------------------------------------------------- */
 
-static qmtcnn_status shrink(const qmt_image *from, double *scale, qmt_image *to, qmtcnn_error *error)
-{
-    qmt_resizer resizer = {0};
-    const qmt_pixels pixels = qmt_image_pixels(from);
-    int longer = from->width > from->height ? from->width : from->height;
-    *scale = longer > largest_side ? (double)largest_side / longer : 1;
-    int width = (int)fmax(1, round(from->width * *scale)), height = (int)fmax(1, round(from->height * *scale));
-    qmtcnn_status status = qmt_image_create(width, height, to, error);
-    if (status == QMTCNN_OK)
-        status = qmt_resize(&resizer, &pixels, 0, 0, from->width, from->height, to->data, width, height,
-                            3 * (ptrdiff_t)width, error);
-    qmt_resizer_clear(&resizer);
-    return status;
-}
-
 static qmtcnn_status make_example(const qmt_picture *picture, const qmt_truth_picture *truth, const qmt_found *found,
                                   const qmt_config *config, bool worst, qmt_example *example, qmtcnn_error *error)
 {
@@ -143,7 +128,7 @@ static qmtcnn_status make_example(const qmt_picture *picture, const qmt_truth_pi
     example->worst = worst;
     qmtcnn_status status = qmt_image_read(picture->path, QMT_AS_STORED, &whole, error);
     if (status == QMTCNN_OK)
-        status = shrink(&whole, &scale, &small, error);
+        status = qmt_image_shrink(&whole, largest_side, &small, &scale, error);
     if (status == QMTCNN_OK)
         status = qmt_annotate(&small, scale, truth, found, config->evaluate.iou, config->detect.thresholds[QMT_ONET],
                               &hits, &missed, &false_alarms, error);

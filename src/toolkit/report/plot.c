@@ -74,7 +74,9 @@ static void x_tick(qmt_canvas *canvas, const struct axis *y, double at, const ch
 static void x_ticks(qmt_canvas *canvas, const struct axis *x, const struct axis *y)
 {
     char text[32];
-    if (x->log) {
+    /* Under two thirds of a power of ten there may be no power and no 2 or 5: then even steps, as on a plain axis. */
+    bool even = !x->log || x->high - x->low < 0.67;
+    if (!even) {
         /* Whole powers of ten; over less than one and a half of them also 2 and 5 times these. */
         static const double factors[] = {1, 2, 5};
         int count = x->high - x->low < 1.5 ? 3 : 1;
@@ -88,8 +90,9 @@ static void x_ticks(qmt_canvas *canvas, const struct axis *x, const struct axis 
         }
         return;
     }
-    double step = nice_step(x->high - x->low, most_ticks);
-    for (double value = ceil(x->low / step - 1e-9) * step; value <= x->high + 1e-9 * step; value += step) {
+    double low = x->log ? pow(10, x->low) : x->low, high = x->log ? pow(10, x->high) : x->high;
+    double step = nice_step(high - low, most_ticks);
+    for (double value = ceil(low / step - 1e-9) * step; value <= high + 1e-9 * step; value += step) {
         format_tick(fabs(value) < 1e-9 * step ? 0 : value, step, text);
         x_tick(canvas, y, place(x, value), text);
     }

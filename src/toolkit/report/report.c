@@ -1,6 +1,7 @@
 #include "toolkit/report/report.h"
 
 #include "toolkit/base/file.h"
+#include "toolkit/config/json.h"
 #include "toolkit/report/sections.h"
 
 #include <math.h>
@@ -64,6 +65,7 @@ static qmtcnn_status add_sections(qmt_text *page, const qmt_report *report, qmtc
     qmtcnn_status status = qmt_section_accuracy(page, report, error);
     if (status != QMTCNN_OK)
         return status;
+    qmt_section_real(page, report);
     qmt_section_mixes(page, report);
     status = qmt_section_cost(page, report, error);
     if (status == QMTCNN_OK)
@@ -122,21 +124,39 @@ static json_t *steps_json(const qmt_report *report)
     return array;
 }
 
+static const char *const variant_keys[] = {"fp32", "ptq", "int8"};
+
+static void set_variants(json_t *object, const qmt_evaluation *const evaluations[3])
+{
+    for (int i = 0; i < 3; i++)
+        json_object_set_new(object, variant_keys[i],
+                            evaluations[i] ? qmt_evaluation_json(evaluations[i]) : json_null());
+}
+
+static json_t *real_json(const qmt_real_results *real)
+{
+    if (!real || !real->name)
+        return json_null();
+    json_t *object = json_object(), *name = json_string(real->name);
+    json_object_set_new(object, "data", name ? name : json_null());
+    set_variants(object, real->evaluations);
+    return object;
+}
+
 json_t *qmt_report_json(const qmt_report *report)
 {
-    static const char *const keys[] = {"fp32", "ptq", "int8"};
     const qmt_variants variants = qmt_report_variants(report);
     json_t *object = json_object(), *stages = json_array();
     json_t *title = json_string(report->title ? report->title : "qmtcnn");
     json_object_set_new(object, "title", title ? title : json_null());
-    for (int i = 0; i < 3; i++)
-        json_object_set_new(object, keys[i],
-                            variants.evaluation[i] ? qmt_evaluation_json(variants.evaluation[i]) : json_null());
+    set_variants(object, variants.evaluation);
     json_object_set_new(object, "comparison",
                         report->comparison ? qmt_comparison_json(report->comparison) : json_null());
+    json_object_set_new(object, "real_data", real_json(report->real));
     for (size_t i = 0; i < report->stage_count; i++)
         json_array_append_new(stages, qmt_stage_json(&report->stages[i]));
     json_object_set_new(object, "stages", stages);
     json_object_set_new(object, "steps", steps_json(report));
+    json_object_set_new(object, "configuration", report->config ? qmt_config_json(report->config) : json_null());
     return object;
 }

@@ -1,4 +1,5 @@
 /* How good: the figures at the top, and accuracy with its curves. */
+#include "toolkit/evaluate/rows.h"
 #include "toolkit/report/plot.h"
 #include "toolkit/report/sections.h"
 
@@ -51,112 +52,26 @@ void qmt_section_tiles(qmt_text *page, const qmt_report *report)
 
 /* ---- The table ------------------------------------------------------------------------------- */
 
-typedef double (*figure_of)(const qmt_evaluation *evaluation);
-
-static double ap(const qmt_evaluation *e)
+static void figures_table(qmt_text *page, const qmt_evaluation *const evaluations[3], const char *const names[3])
 {
-    return e->ap;
-}
-static double ap_1000(const qmt_evaluation *e)
-{
-    return e->ap_1000;
-}
-static double ap_easy(const qmt_evaluation *e)
-{
-    return e->ap_easy;
-}
-static double ap_medium(const qmt_evaluation *e)
-{
-    return e->ap_medium;
-}
-static double ap_hard(const qmt_evaluation *e)
-{
-    return e->ap_hard;
-}
-static double recall_tenth(const qmt_evaluation *e)
-{
-    return e->froc[0];
-}
-static double recall_one(const qmt_evaluation *e)
-{
-    return e->froc[1];
-}
-static double precision_at(const qmt_evaluation *e)
-{
-    return e->precision_at_score;
-}
-static double recall_at(const qmt_evaluation *e)
-{
-    return e->recall_at_score;
-}
-static double landmark_error(const qmt_evaluation *e)
-{
-    return e->landmark_error;
-}
-
-static void table_row(qmt_text *page, const qmt_variants *variants, const char *label, figure_of figure)
-{
-    qmt_cell cells[3];
-    const char *row[4] = {label};
-    size_t used = 1;
-    bool any = false;
-    for (int i = 0; i < 3; i++) {
-        if (!variants->evaluation[i])
-            continue;
-        double value = figure(variants->evaluation[i]);
-        any = any || !isnan(value);
-        cells[i] = qmt_cell_figure(value, 4);
-        row[used++] = cells[i].text;
-    }
-    if (any)
-        qmt_html_row(page, row, used);
-}
-
-static void size_rows(qmt_text *page, const qmt_variants *variants, bool recall)
-{
-    for (int bin = 0; bin < qmt_size_bins; bin++) {
-        qmt_cell cells[3];
-        char label[64];
-        const char *row[4] = {label};
-        size_t used = 1, faces = 0;
-        for (int i = 0; i < 3; i++) {
-            if (!variants->evaluation[i])
-                continue;
-            const qmt_size_result *result = &variants->evaluation[i]->by_size[bin];
-            faces = result->faces;
-            cells[i] = qmt_cell_figure(recall ? result->recall : result->ap, 4);
-            row[used++] = cells[i].text;
-        }
-        snprintf(label, sizeof label, "%s, faces of %s pixels (%zu)", recall ? "recall" : "AP", qmt_size_bin_name(bin),
-                 faces);
-        if (faces)
-            qmt_html_row(page, row, used);
-    }
-}
-
-static void accuracy_table(qmt_text *page, const qmt_variants *variants, double score)
-{
+    qmt_row rows[qmt_most_rows];
     const char *headers[4] = {""};
-    char label[64];
-    size_t used = 1;
+    size_t count = qmt_evaluation_rows(evaluations, rows), columns = 1;
     for (int i = 0; i < 3; i++)
-        if (variants->evaluation[i])
-            headers[used++] = variants->name[i];
-    qmt_html_table_start(page, headers, used);
-    table_row(page, variants, "AP", ap);
-    table_row(page, variants, "AP, 1,000 thresholds", ap_1000);
-    table_row(page, variants, "AP, WIDER FACE easy", ap_easy);
-    table_row(page, variants, "AP, WIDER FACE medium", ap_medium);
-    table_row(page, variants, "AP, WIDER FACE hard", ap_hard);
-    size_rows(page, variants, false);
-    table_row(page, variants, "recall at 0.1 false alarms a picture", recall_tenth);
-    table_row(page, variants, "recall at 1 false alarm a picture", recall_one);
-    snprintf(label, sizeof label, "precision at score %.2f", score);
-    table_row(page, variants, label, precision_at);
-    snprintf(label, sizeof label, "recall at score %.2f", score);
-    table_row(page, variants, label, recall_at);
-    size_rows(page, variants, true);
-    table_row(page, variants, "landmark error / eye distance", landmark_error);
+        if (evaluations[i])
+            headers[columns++] = names[i];
+    qmt_html_table_start(page, headers, columns);
+    for (size_t r = 0; r < count; r++) {
+        qmt_cell cells[3];
+        const char *row[4] = {rows[r].label};
+        size_t used = 1;
+        for (int i = 0; i < 3; i++) {
+            cells[i] = qmt_cell_figure(rows[r].values[i], 4);
+            if (evaluations[i])
+                row[used++] = cells[i].text;
+        }
+        qmt_html_row(page, row, used);
+    }
     qmt_html_table_end(page);
 }
 
@@ -272,7 +187,7 @@ qmtcnn_status qmt_section_accuracy(qmt_text *page, const qmt_report *report, qmt
     if (!any)
         return QMTCNN_OK;
     qmt_html_section(page, "Accuracy", "What each figure means stands under Protocol, at the end.");
-    accuracy_table(page, &variants, any->score);
+    figures_table(page, variants.evaluation, variants.name);
     if (report->comparison) {
         const qmt_comparison *comparison = report->comparison;
         interval_line(page, comparison->has_ptq ? "QAT" : "INT8", comparison->retention, &comparison->difference);
@@ -294,4 +209,28 @@ qmtcnn_status qmt_section_accuracy(qmt_text *page, const qmt_report *report, qmt
     qmt_html_figures_end(page);
     qmt_free(curves);
     return status;
+}
+
+void qmt_section_real(qmt_text *page, const qmt_report *report)
+{
+    static const char *const heading = "On real pictures";
+    const qmt_real_results *real = report->real;
+    if (!real)
+        return;
+    if (!real->name) {
+        qmt_html_section(page, heading,
+                         "All figures on this page are of synthetic pictures, and say little about real ones: what "
+                         "this detector, trained on synthetic faces alone, reaches on real pictures was not measured. "
+                         "Give evaluate.real_data, a data set in WIDER FACE's layout, to measure it.");
+        return;
+    }
+    const qmt_evaluation *int8 = real->evaluations[2];
+    const char *const names[3] = {"FP32", "PTQ", real->evaluations[1] ? "QAT" : "INT8"};
+    char text[qmt_path_size + 256];
+    snprintf(text, sizeof text,
+             "The same models, which were trained on synthetic faces alone, on the val split of %s: %s faces in %s "
+             "pictures. All other figures on this page are of synthetic pictures.",
+             real->name, qmt_cell_count(int8->faces).text, qmt_cell_count(int8->pictures).text);
+    qmt_html_section(page, heading, text);
+    figures_table(page, real->evaluations, names);
 }

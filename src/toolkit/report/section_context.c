@@ -184,7 +184,7 @@ void qmt_section_steps(qmt_text *page, const qmt_report *report)
 void qmt_section_details(qmt_text *page, const qmt_report *report)
 {
     const qmt_variants variants = qmt_report_variants(report);
-    if (variants.count == 0 && !report->configuration)
+    if (variants.count == 0 && !report->config)
         return;
     qmt_html_section(page, "Details", NULL);
     for (int i = 0; i < 3; i++) {
@@ -204,6 +204,8 @@ void qmt_section_details(qmt_text *page, const qmt_report *report)
         if (variants.evaluation[i])
             break; /* all were evaluated in the same way */
     }
-    if (report->configuration)
-        qmt_html_preformatted(page, "Configuration", report->configuration);
+    char *settings = report->config ? qmt_config_text(report->config) : NULL;
+    if (settings)
+        qmt_html_preformatted(page, "Configuration", settings);
+    qmt_free(settings);
 }

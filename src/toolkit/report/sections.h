@@ -24,6 +24,8 @@ qmt_cell qmt_cell_percent(double share, int digits);
 
 void qmt_section_tiles(qmt_text *page, const qmt_report *report);
 qmtcnn_status qmt_section_accuracy(qmt_text *page, const qmt_report *report, qmtcnn_error *error);
+/* What a detector that never saw a real face reaches on real pictures. */
+void qmt_section_real(qmt_text *page, const qmt_report *report);
 void qmt_section_mixes(qmt_text *page, const qmt_report *report);
 qmtcnn_status qmt_section_stages(qmt_text *page, const qmt_report *report, qmtcnn_error *error);
 qmtcnn_status qmt_section_cost(qmt_text *page, const qmt_report *report, qmtcnn_error *error);

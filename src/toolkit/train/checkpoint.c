@@ -190,6 +190,11 @@ qmtcnn_status qmt_checkpoint_set_aside(const char *folder, qmtcnn_error *error)
 
 qmtcnn_status qmt_checkpoint_newest(const char *folder, char **path, qmtcnn_error *error)
 {
+    return qmt_checkpoint_newest_until(folder, INT64_MAX, path, error);
+}
+
+qmtcnn_status qmt_checkpoint_newest_until(const char *folder, int64_t step, char **path, qmtcnn_error *error)
+{
     *path = NULL;
     if (!qmt_folder_exists(folder))
         return QMTCNN_OK;
@@ -197,7 +202,8 @@ qmtcnn_status qmt_checkpoint_newest(const char *folder, char **path, qmtcnn_erro
     size_t count = 0;
     qmtcnn_status status = qmt_folder_list(folder, &names, &count, error);
     for (size_t i = count; status == QMTCNN_OK && !*path && i-- > 0;) {
-        if (step_in_name(names[i]) < 0)
+        int64_t made_at = step_in_name(names[i]);
+        if (made_at < 0 || made_at > step)
             continue;
         char *candidate = qmt_path_join(folder, names[i]);
         if (!candidate) {

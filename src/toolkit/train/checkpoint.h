@@ -43,6 +43,8 @@ qmtcnn_status qmt_checkpoint_set_aside(const char *folder, qmtcnn_error *error);
 /* Path of the newest sound checkpoint (damaged ones are passed over with a warning), for qmt_free(); NULL: there is
  * none. */
 qmtcnn_status qmt_checkpoint_newest(const char *folder, char **path, qmtcnn_error *error);
+/* The newest of those made after at most `step` steps. */
+qmtcnn_status qmt_checkpoint_newest_until(const char *folder, int64_t step, char **path, qmtcnn_error *error);
 /* Goes on from a checkpoint. QMTCNN_ERROR_ARGUMENT names the setting that differs, or says that the samples do. More
  * epochs are no difference. */
 qmtcnn_status qmt_checkpoint_read(const char *path, const qmt_origin *origin, int epochs, qmt_position *position,

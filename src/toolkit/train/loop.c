@@ -5,13 +5,28 @@
 
 #include <math.h>
 
+/* A checkpoint with a NaN in it would be no place to go on from. */
+static qmtcnn_status check_finite(qmt_net *net, qmtcnn_error *error)
+{
+    int count;
+    const qmt_parameter *parameters = qmt_net_parameters(net, &count);
+    for (int i = 0; i < count; i++)
+        for (size_t k = 0; k < parameters[i].count; k++)
+            if (!isfinite(parameters[i].value[k]))
+                return qmt_fail(error, QMTCNN_ERROR_NUMERIC, "%s: NaN or infinity in %s; no checkpoint is written",
+                                qmt_net_name(qmt_net_get_table(net)->id), parameters[i].name);
+    return QMTCNN_OK;
+}
+
 qmtcnn_status qmt_training_save(qmt_training *training, qmtcnn_error *error)
 {
     if (training->rank != 0)
         return QMTCNN_OK;
     training->saved_at = qmt_seconds();
-    qmtcnn_status status = qmt_checkpoint_write(training->folder, &training->origin, &training->position, training->net,
-                                                training->optimizer, error);
+    qmtcnn_status status = check_finite(training->net, error);
+    if (status == QMTCNN_OK)
+        status = qmt_checkpoint_write(training->folder, &training->origin, &training->position, training->net,
+                                      training->optimizer, error);
     if (status == QMTCNN_OK)
         status =
             qmt_checkpoint_prune(training->folder, training->steps_per_epoch, training->train->keep_checkpoints, error);
@@ -59,6 +74,19 @@ static qmtcnn_status keep_best(qmt_training *training, int64_t epoch, const qmt_
     return status;
 }
 
+/* What the network as it is now finds on whole pictures. */
+static qmtcnn_status show_pictures(qmt_training *training, bool qat, qmtcnn_error *error)
+{
+    qmt_model *model = NULL;
+    if (!training->showcase)
+        return QMTCNN_OK;
+    qmtcnn_status status = qmt_net_to_model(training->net, !qat, &training->config->quantize, &model, error);
+    if (status == QMTCNN_OK)
+        status = qmt_showcase_write(training->showcase, training->events, training->position.step, model, error);
+    qmt_model_free(model);
+    return status;
+}
+
 /* An epoch's place in the history and in the logs. */
 static qmtcnn_status record_epoch(qmt_training *training, int64_t number, const qmt_figures *fp32,
                                   const qmt_figures *int8, qmtcnn_error *error)
@@ -100,6 +128,8 @@ static qmtcnn_status end_epoch_in_rank_0(qmt_training *training, qmtcnn_error *e
     int64_t epoch = training->position.step / training->steps_per_epoch - 1;
     double speed_end = qmt_seconds();
     qmtcnn_status status = qmt_training_validate(training, training->net, &fp32, qat ? &int8 : NULL, error);
+    if (status == QMTCNN_OK)
+        status = show_pictures(training, qat, error);
     training->epoch_start += qmt_seconds() - speed_end; /* samples a second are those of training */
     if (status == QMTCNN_OK)
         status = record_epoch(training, epoch, &fp32, qat ? &int8 : NULL, error);
@@ -192,6 +222,9 @@ qmtcnn_status qmt_training_run(qmt_training *training, qmtcnn_error *error)
             status = qmt_training_calibrate(training, qat, error);
             if (status != QMTCNN_OK || !qat)
                 break;
+            /* In the place of the epoch's end before it: no resumed run calibrates again, and the file's bytes don't
+             * depend on the time. */
+            status = qmt_training_agree(training, qmt_training_save(training, error), error);
         } else if (epoch >= epochs) {
             break;
         } else {

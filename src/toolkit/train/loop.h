@@ -7,6 +7,7 @@
 #include "toolkit/train/history.h"
 #include "toolkit/train/monitor.h"
 #include "toolkit/train/schedule.h"
+#include "toolkit/train/showcase.h"
 #include "toolkit/train/train.h"
 
 /* Everything that training one network holds. Made and freed by qmt_train(). */
@@ -30,8 +31,9 @@ typedef struct qmt_training {
     float **gradients;
     qmt_losses *losses;
     qmt_optimizer *optimizer;
-    qmt_events *events;   /* a sink in ranks other than 0 */
-    qmt_history *history; /* rank 0 only */
+    qmt_events *events;     /* a sink in ranks other than 0 */
+    qmt_history *history;   /* rank 0 only */
+    qmt_showcase *showcase; /* rank 0 only; may be NULL */
     qmt_progress *progress;
     qmt_origin origin;
     qmt_position position;
@@ -47,6 +49,8 @@ typedef struct qmt_training {
 qmtcnn_status qmt_training_create_pass(qmt_training *training, qmtcnn_error *error);
 /* Runs from the position to the end. */
 qmtcnn_status qmt_training_run(qmt_training *training, qmtcnn_error *error);
+/* Takes a step's loss into the moving average. Has that been far above its lowest for `steps` steps? */
+bool qmt_training_diverges(qmt_position *position, double loss, int steps);
 /* One step, and what a step logs. */
 qmtcnn_status qmt_training_step(qmt_training *training, bool last_of_epoch, qmtcnn_error *error);
 /* Validation, best network, history, checkpoint. */

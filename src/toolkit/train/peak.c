@@ -13,10 +13,6 @@
 /* 12 chains hide a latency of 4 cycles on two or three ports. */
 enum { chains = 12, rounds = 20000, max_turns = 64 };
 
-/* Does `rounds` x `chains` vector multiply-adds and returns something that depends on all of them, so that none is left
- * out. */
-typedef float (*multiply_add_loop)(float factor);
-
 #if defined(__x86_64__)
 __attribute__((target("avx512f"))) static float loop_avx512(float factor)
 {
@@ -78,7 +74,7 @@ static float loop_plain(float factor)
 }
 #endif
 
-static multiply_add_loop widest_loop(int *lanes)
+static qmt_peak_loop widest_loop(int *lanes)
 {
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("avx512f")) {
@@ -100,7 +96,7 @@ static multiply_add_loop widest_loop(int *lanes)
 }
 
 typedef struct peak_turn {
-    multiply_add_loop loop;
+    qmt_peak_loop loop;
     int repeats;
     float *results; /* one a worker */
 } peak_turn;
@@ -113,22 +109,29 @@ static void run_loop(void *state, int index, int worker)
         turn->results[worker] += turn->loop(0.5f + 0.001f * turn->results[worker] / (1 + fabsf(turn->results[worker])));
 }
 
-double qmt_measure_peak(qmt_pool *pool, double seconds)
+double qmt_measure_loop(qmt_pool *pool, qmt_peak_loop loop, double operations, double seconds)
 {
-    int lanes, threads = qmt_pool_threads(pool);
+    int threads = qmt_pool_threads(pool);
     float *results = qmt_alloc_zero((size_t)threads, sizeof *results);
     if (!results)
         return 0;
-    peak_turn turn = {widest_loop(&lanes), 10, results};
+    peak_turn turn = {loop, 10, results};
     double best = 0, start = qmt_seconds();
     for (int i = 0; i < max_turns && (i < 2 || qmt_seconds() - start < seconds); i++) {
         double before = qmt_seconds();
         qmt_pool_run(pool, threads, run_loop, &turn);
         double took = qmt_seconds() - before;
-        double done = (double)threads * turn.repeats * rounds * chains * lanes;
+        double done = (double)threads * turn.repeats * operations;
         if (took > 0 && done / took > best)
             best = done / took;
     }
     qmt_free(results);
     return best;
+}
+
+double qmt_measure_peak(qmt_pool *pool, double seconds)
+{
+    int lanes;
+    qmt_peak_loop loop = widest_loop(&lanes);
+    return qmt_measure_loop(pool, loop, (double)rounds * chains * lanes, seconds);
 }

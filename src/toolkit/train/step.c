@@ -8,9 +8,8 @@
 #include <string.h>
 
 /* Training has failed if the moving average of the loss stays this many times above its lowest value (but not under the
- * floor) for this many steps. */
+ * floor) for train.divergence_steps steps. */
 static const double divergence_factor = 10, divergence_floor = 0.05, averaging = 0.02;
-enum { divergence_steps = 500 };
 
 qmtcnn_status qmt_training_agree(qmt_training *training, qmtcnn_status status, qmtcnn_error *error)
 {
@@ -93,39 +92,69 @@ static qmtcnn_status compute(qmt_training *training, const qmt_batch *batch, qmt
     return qmt_training_agree(training, status, error);
 }
 
-/* Says when, and from where to go on. */
+/* Says when, and from where to go on: from before the loss began to rise, where it did. */
 static qmtcnn_status explain_failure(qmt_training *training, qmtcnn_error *error, qmtcnn_status status)
 {
+    const qmt_position *position = &training->position;
     char *checkpoint = NULL;
     if (status != QMTCNN_ERROR_NUMERIC || !error)
         return status;
-    if (qmt_checkpoint_newest(training->folder, &checkpoint, NULL) != QMTCNN_OK)
+    if (qmt_checkpoint_newest_until(training->folder, position->step - position->diverging, &checkpoint, NULL) !=
+        QMTCNN_OK)
         checkpoint = NULL;
     qmtcnn_error reason = *error;
     qmt_fail(
         error, status,
         "%s: step %lld (epoch %lld of %d, %s): %s; the last good checkpoint is %s; try a lower train.learning_rate or "
         "train.gradient_clip",
-        qmt_net_name(training->id), (long long)training->position.step,
-        (long long)(training->position.step / training->steps_per_epoch) + 1, training->train->epochs,
-        training->position.qat_start >= 0 ? "qat" : "fp32", reason.message, checkpoint ? checkpoint : "none");
+        qmt_net_name(training->id), (long long)position->step,
+        (long long)(position->step / training->steps_per_epoch) + 1, training->train->epochs,
+        position->qat_start >= 0 ? "qat" : "fp32", reason.message, checkpoint ? checkpoint : "none");
     qmt_free(checkpoint);
     return status;
 }
 
-static qmtcnn_status watch_divergence(qmt_position *position, double loss, qmtcnn_error *error)
+/* The parameter whose gradient is the longest over its own length: where a diverging network moves most. */
+static const char *fastest_parameter(qmt_net *net)
+{
+    int count;
+    const qmt_parameter *parameters = qmt_net_parameters(net, &count);
+    const char *fastest = "none";
+    double most = -1;
+    for (int i = 0; i < count; i++) {
+        double gradient = 0, value = 1e-12;
+        for (size_t k = 0; parameters[i].gradient && k < parameters[i].count; k++) {
+            gradient += (double)parameters[i].gradient[k] * (double)parameters[i].gradient[k];
+            value += (double)parameters[i].value[k] * (double)parameters[i].value[k];
+        }
+        if (gradient / value > most) {
+            most = gradient / value;
+            fastest = parameters[i].name;
+        }
+    }
+    return fastest;
+}
+
+bool qmt_training_diverges(qmt_position *position, double loss, int steps)
 {
     position->average = position->lowest > 0 ? (1 - averaging) * position->average + averaging * loss : loss;
     if (!(position->lowest > 0) || position->average < position->lowest)
         position->lowest = position->average > 0 ? position->average : divergence_floor;
     double limit = divergence_factor * fmax(position->lowest, divergence_floor);
     position->diverging = position->average > limit ? position->diverging + 1 : 0;
-    if (position->diverging >= divergence_steps)
-        return qmt_fail(
-            error, QMTCNN_ERROR_NUMERIC,
-            "training diverges: the average loss (%.4g) has been over %g times its lowest (%.4g) for %d steps",
-            position->average, divergence_factor, position->lowest, divergence_steps);
-    return QMTCNN_OK;
+    return position->diverging >= steps;
+}
+
+static qmtcnn_status watch_divergence(qmt_training *training, double loss, qmtcnn_error *error)
+{
+    qmt_position *position = &training->position;
+    int steps = training->train->divergence_steps;
+    if (!qmt_training_diverges(position, loss, steps))
+        return QMTCNN_OK;
+    return qmt_fail(error, QMTCNN_ERROR_NUMERIC,
+                    "training diverges: the average loss (%.4g) has been over %g times its lowest (%.4g) for %d steps; "
+                    "%s moves fastest",
+                    position->average, divergence_factor, position->lowest, steps, fastest_parameter(training->net));
 }
 
 /* The events that a step writes: figures every log_steps steps, pictures at an epoch's end. */
@@ -174,7 +203,7 @@ qmtcnn_status qmt_training_step(qmt_training *training, bool last_of_epoch, qmtc
     if (status == QMTCNN_OK)
         status = compute(training, &batch, &values, &norm, error);
     if (status == QMTCNN_OK)
-        status = watch_divergence(position, values.total, error);
+        status = watch_divergence(training, values.total, error);
     if (status != QMTCNN_OK)
         return explain_failure(training, error, status);
     const double terms[qmt_loss_sums] = {values.total, values.classes, values.box, values.landmarks, norm};

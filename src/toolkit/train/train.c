@@ -166,6 +166,8 @@ static qmtcnn_status open_records(qmt_training *training, const qmt_train_option
         status = qmt_folder_make(logs, error);
     if (status == QMTCNN_OK)
         status = qmt_events_open(logs, &training->events, error);
+    if (status == QMTCNN_OK && logs && options->pictures)
+        qmt_showcase_open(training->config, options->pictures, options->models, training->id, &training->showcase);
     qmt_free(logs);
     qmt_free(path);
     qmt_free(text);
@@ -237,6 +239,7 @@ static qmtcnn_status run(qmt_training *training, const qmt_train_options *option
 
 static void tear_down(qmt_training *training)
 {
+    qmt_showcase_close(training->showcase);
     qmt_history_free(training->history);
     qmt_events_close(training->events);
     qmt_optimizer_free(training->optimizer);

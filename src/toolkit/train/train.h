@@ -12,6 +12,8 @@ typedef struct qmt_train_options {
     const char *store;       /* folder of samples */
     const char *checkpoints; /* folder: NET/ below it */
     const char *logs;        /* folder of event files: NET/ below it; NULL: none */
+    const char *pictures;    /* folder of a data set whose pictures the event files show, with detections; NULL: none */
+    const char *models;      /* for them: folder with the networks before this one; NULL where `net` is P-Net */
     const char *finetune;    /* checkpoint, or folder of models, to start from; NULL: random weights */
     bool resume;
     int threads;

@@ -65,7 +65,7 @@ static void run_chunk(void *state, int index, int worker)
         memcpy(to->true_box, sample.box, sizeof to->true_box);
         memcpy(to->true_landmarks, sample.landmarks, sizeof to->true_landmarks);
     }
-    qmt_outputs outputs = {own->face, own->box, own->landmarks, NULL};
+    qmt_outputs outputs = {.face = own->face, .box = own->box, .landmarks = own->landmarks};
     if (!qmt_network_has_head(all->network, QMT_HEAD_BOX))
         outputs.box = NULL;
     if (!qmt_network_has_head(all->network, QMT_HEAD_LANDMARKS))

@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+# `qmtcnn run` as scripts use it: its exit status, other pictures, a data set of real pictures, and results that hold the
+# settings they were made with.
+set -uo pipefail
+# shellcheck source=tests/cli/tap.sh
+. "$(dirname "$0")/tap.sh"
+cd "$tap_work" || exit 1
+
+# The least that goes the whole way: what the networks learn does not matter here.
+cat >least.yaml <<'YAML'
+run: {workdir: work, threads: 2}
+synth: {images: 4, val_images: 2, width: 160, height: 120, max_face: 80, min_face: 30}
+prepare: {max_negatives: 200, max_positives: 60, max_parts: 60, max_landmarks: 60, negatives_per_picture: 10}
+train: {epochs: 2, batch: 16, steps_per_epoch: 4, log_steps: 2, holdout: 0.3, onet: {steps_per_epoch: 1}}
+quantize: {calibration_batches: 1}
+evaluate: {bootstrap: 5, min_retention: 0, thresholds: [0, 0, 0]}
+detect: {max_proposals: 30, min_face: 30}
+YAML
+count_done() { grep -c 'done already' "$1"; }
+
+first_run() {
+    exits 0 qmtcnn run least.yaml >first.txt && has 'not measured' first.txt && has 'was not measured' work/report/index.html &&
+        has '"configuration": {' work/report/report.json && has '"real_data": null' work/report/report.json
+}
+# At an IoU of 1 nothing is found, and where FP32 finds nothing there is nothing to keep.
+failing_run() {
+    local turn
+    for turn in 1 2; do
+        exits 1 qmtcnn run least.yaml --min-retention 1 --evaluate.iou 1 >failed.out 2>failed.txt || return 1
+        has 'all steps are done' failed.txt && has work/report/index.html failed.txt && test -s work/report/index.html || return 1
+    done
+    [ "$(count_done failed.txt)" = 9 ] && [ "$(grep -c '^qmtcnn run: ' failed.txt)" = 1 ]
+}
+real_run() {
+    exits 0 qmtcnn run least.yaml --real-data work/data >real.txt 2>real.err && has 'On real pictures' real.txt &&
+        has 'On real pictures' work/report/index.html && has '"real_data": {' work/report/report.json && [ "$(count_done real.err)" = 8 ]
+}
+real_missing() { exits 1 qmtcnn run least.yaml --real-data nowhere 2>wrong.txt && has nowhere wrong.txt; }
+# A picture that was touched: the samples of all networks are made anew, and all that comes from them. Drawing is not.
+touched() {
+    local before
+    before=$(cksum work/samples/pnet/shard-00000.safetensors)
+    touch -d '2020-02-02' work/data/WIDER_train/images/*/*_000001.jpg
+    exits 0 qmtcnn run least.yaml >touched.txt 2>touched.err && [ "$(count_done touched.err)" = 1 ] && has 'synth: done already' touched.err &&
+        [ "$before" = "$(cksum work/samples/pnet/shard-00000.safetensors)" ] # the same pictures, the same bytes
+}
+relabeled() { # an annotation that changed gives other samples
+    local before list=work/data/wider_face_split/wider_face_train_bbx_gt.txt
+    before=$(cksum work/samples/pnet/shard-00000.safetensors)
+    awk 'NF > 4 && !done { $1 += 3; done = 1 } { print }' $list >moved.txt && mv moved.txt $list
+    exits 0 qmtcnn run least.yaml >relabeled.txt 2>relabeled.err && [ "$(count_done relabeled.err)" = 1 ] &&
+        [ "$before" != "$(cksum work/samples/pnet/shard-00000.safetensors)" ]
+}
+ok "run: the report says that real pictures were not measured" first_run
+ok "run: exit status 1 where INT8 keeps too little, again when nothing is left to do" failing_run
+ok "run --real-data: figures of real pictures" real_run
+ok "run --real-data: a folder that is not there" real_missing
+ok "run: a picture that was touched makes the samples anew" touched
+ok "run: an annotation that changed makes other samples" relabeled
+
+settings_of() { # FILE: of the settings beside a result, read back by the tool
+    exits 0 qmtcnn info "$1.config.yaml" >/dev/null && has 'max_proposals: 30' "$1.config.yaml"
+}
+results() {
+    local format command
+    for format in json html text; do
+        exits 0 qmtcnn eval --config least.yaml --data work/data --models work/models/mtcnn_qat --format $format --out eval.$format &&
+            settings_of eval.$format || return 1
+        qmtcnn validate --config least.yaml --data work/data --fp32 work/models/mtcnn_fp32 --int8 work/models/mtcnn_qat --format $format \
+            --out validate.$format
+        settings_of validate.$format || return 1
+    done
+    for command in eval validate; do
+        is_json $command.json && has '"configuration": {' $command.json && has '"max_proposals": 30' $command.json &&
+            has 'max_proposals: 30' $command.html || return 1
+    done
+}
+stage() {
+    exits 0 qmtcnn eval --config least.yaml --data work/data --models work/models/mtcnn_qat --stage pnet --format json >stage.json &&
+        has '"configuration": {' stage.json
+}
+others() {
+    exits 0 qmtcnn prepare --config least.yaml --data work/data --net pnet --out samples && has 'negatives_per_picture: 10' samples/config.yaml &&
+        exits 0 qmtcnn export --config least.yaml --checkpoint work/checkpoints --out exported --opset 15 && has 'opset: 15' exported/config.yaml &&
+        has 'epochs: 2' work/checkpoints/pnet/config.yaml
+}
+shown() { # whole pictures in the event files, and training goes on where they are missing
+    grep -aq 'detections/1' work/logs/onet/events.out.tfevents.* &&
+        exits 0 qmtcnn train --config least.yaml --model pnet --samples work/samples --data nowhere --checkpoints again --logs again-logs \
+            2>again.txt && has 'no pictures with detections' again.txt
+}
+ok "eval and validate: settings in JSON and HTML, and beside every file" results
+ok "eval --stage: settings in JSON" stage
+ok "prepare, export and train: settings beside" others
+ok "train: pictures with detections" shown
+
+done_testing
