@@ -22,7 +22,7 @@ import onnxruntime
 from PIL import Image
 
 SIDES = {"pnet": None, "rnet": 24, "onet": 48}
-TYPES = {"I8": np.int8, "F32": np.float32}
+TYPES = {"I8": np.int8, "U8": np.uint8, "F32": np.float32}
 
 
 def read_safetensors(path):

@@ -45,7 +45,7 @@ for log in "$logs"/*.log; do
         grep -vE '^ok ' "$log" | tail -n 40
     fi
 done
-slowest=$(sort -rn "$logs/seconds" | awk 'NR <= 3 && $1 > 0 {printf "%s%s %d s", NR > 1 ? ", " : "", $2, $1}')
+slowest=$(sort -rn "$logs/seconds" | awk 'NR <= 3 && $1 > 0 {printf("%s%s %d s", (NR > 1 ? ", " : ""), $2, $1)}')
 echo "$(basename "$build"): $passed passed, $failed failed, $skipped skipped${slowest:+; slowest: $slowest}"
 if [ -n "${QMT_COUNT:-}" ]; then
     echo "$passed $failed $skipped" >>"$QMT_COUNT"

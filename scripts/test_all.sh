@@ -89,9 +89,11 @@ check "ONNX Runtime, every layer, plain C, $kind pictures" "$python" scripts/che
 if grep -qw avx2 /proc/cpuinfo; then
     check "ONNX Runtime, every layer, AVX2, $kind pictures" "$python" scripts/check_onnxruntime.py "$build" "$work/demo/models" "$pictures" 12 avx2
 fi
-if [ -x scripts/check_architectures.sh ]; then
-    check "other architectures" scripts/check_architectures.sh
-fi
+check "ONNX Runtime, P-Net on every pyramid level of 50 $kind pictures" "$python" scripts/check_onnxruntime.py "$build" \
+    "$work/demo/models" "$pictures" 1 c --levels 50
+check "ONNX Runtime's own form" "$python" scripts/check_onnxruntime_target.py "$tool" "$work/demo/checkpoints" \
+    "$(dirname "$(dirname "$pictures")")" --limit 20
+check "other architectures, 200 pictures" scripts/check_architectures.sh "$build" "$work/demo/models/mtcnn_qat" "$pictures" 200
 
 # ---- Training -------------------------------------------------------------------------------------------
 
@@ -112,12 +114,8 @@ accuracy() { # MODELS
     bench/accuracy.sh "$tool" "$python" "$data" "$1" >"$work/accuracy.txt" && "$python" - "$work/accuracy.txt" <<'PYTHON'
 import json, sys
 rows = open(sys.argv[1], encoding="utf-8").read().splitlines()
-names = [r for r in rows if ", thresholds " in r]
-decoder, text, values = json.JSONDecoder(), "\n".join(r for r in rows if ", thresholds " not in r).strip(), []
-while text:
-    value, end = decoder.raw_decode(text)
-    values.append(value)
-    text = text[end:].strip()
+names = [r for r in rows if not r.startswith("{")]
+values = [json.loads(r) for r in rows if r.startswith("{")]
 for name, value in zip(names, values):
     sizes = ", ".join(f"{k}: {v:.3f}" for k, v in value["ap_by_size"].items() if v is not None)
     print(f"{name}: AP {value['ap']:.4f} on {value['pictures']} pictures ({sizes})")

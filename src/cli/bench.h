@@ -9,8 +9,8 @@ int qmt_bench_detect(int argc, char **argv);
 
 /* What to measure on; everything is borrowed. */
 typedef struct qmt_bench_request {
-    const char *models; /* folder */
-    const char *sysfs;  /* where energy meters are: "/sys" */
+    const char *models;     /* folder */
+    const char *sysfs;      /* where energy meters are: "/sys" */
     const uint8_t *picture; /* RGB, packed */
     int width, height;
     int rnet_crops, onet_crops;

@@ -246,7 +246,8 @@ static qmtcnn_status prepare_bench(struct bench *bench, qmtcnn_error *error)
     if (status == QMTCNN_OK)
         status = prepare_picture(bench, error);
     if (status == QMTCNN_OK)
-        status = qmt_pyramid_tiles(&bench->backend, bench->width, bench->height, &bench->options, &bench->tiles,
+        status = qmt_pyramid_tiles(&bench->backend, bench->width, bench->height, &bench->options,
+                                   qmt_pool_threads(bench->pool), &bench->tiles,
                                    &bench->tiles_size, &bench->tile_count, error);
     if (status == QMTCNN_OK)
         status = prepare_buffers(bench, error);

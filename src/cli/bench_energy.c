@@ -93,12 +93,11 @@ static qmtcnn_status compare(const qmt_bench_request *request, qmt_energy_meter 
     for (int i = 0; i < precisions * blocks && status == QMTCNN_OK; i++)
         if (sides[i % precisions].model)
             status = run_block(request, &sides[i % precisions], meter, error);
-    const double ratio = int8->joules > 0 && fp32->joules > 0
-                             ? per_picture(int8->joules, int8) / per_picture(fp32->joules, fp32)
-                             : 0;
+    const double ratio =
+        int8->joules > 0 && fp32->joules > 0 ? per_picture(int8->joules, int8) / per_picture(fp32->joules, fp32) : 0;
     if (status == QMTCNN_OK && request->json) {
-        status = qmt_print_json(json_pack("{s:{s:s,s:o,s:o,s:o}}", "energy", "source", qmt_energy_source(meter),
-                                          "fp32", side_json(fp32), "int8", side_json(int8), "ratio",
+        status = qmt_print_json(json_pack("{s:{s:s,s:o,s:o,s:o}}", "energy", "source", qmt_energy_source(meter), "fp32",
+                                          side_json(fp32), "int8", side_json(int8), "ratio",
                                           ratio > 0 ? json_real(ratio) : json_null()),
                                 NULL, error);
     } else if (status == QMTCNN_OK) {

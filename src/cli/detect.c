@@ -13,7 +13,7 @@
 #include <string.h>
 
 struct detect {
-    const char *models, *precision, *format, *annotate, *clip;
+    const char *models, *precision, *format, *annotate, *clip, *kernels;
     float thresholds[3]; /* not numbers where none are given */
     bool given;          /* the thresholds */
     qmtcnn_options options;
@@ -214,8 +214,13 @@ static qmtcnn_status visit(void *state, const qmt_picture *picture, qmtcnn_error
 
 static qmtcnn_status open_detector(struct detect *detect, qmtcnn_error *error)
 {
+    const qmt_kernels *kernels = detect->kernels ? qmt_kernels_select(detect->kernels) : NULL;
+    if (detect->kernels && !kernels)
+        return qmt_fail(error, QMTCNN_ERROR_ARGUMENT,
+                        "no kernels called '%s' that this processor can run; `qmtcnn info` lists those that it can",
+                        detect->kernels);
     qmtcnn_status status =
-        qmtcnn_model_open(detect->models, qmt_parse_precision(detect->precision), &detect->model, error);
+        qmt_api_open(detect->models, qmt_parse_precision(detect->precision), kernels, &detect->model, error);
     if (status != QMTCNN_OK)
         return status;
     if (!detect->given) {
@@ -314,6 +319,11 @@ static int run_detect(int argc, char **argv)
                                    .value = &detect.options.threads,
                                    .argument = "N",
                                    .help = "threads (0: one per processor)"},
+                                  {.name = "kernels",
+                                   .kind = QMT_OPTION_TEXT,
+                                   .value = &detect.kernels,
+                                   .argument = "NAME",
+                                   .help = "for developers: other kernels than the best, such as c; see qmtcnn info"},
                                   {.name = "format",
                                    .kind = QMT_OPTION_CHOICE,
                                    .value = &detect.format,

@@ -29,15 +29,17 @@ static const char *compiler(void)
 #endif
 }
 
-static json_t *kernels_json(void)
+/* Names of this build's kernels, best first; usable: of those that this processor can run, or of the others. */
+static json_t *kernels_json(bool usable)
 {
-    static const char *const names[] = {"c", "avx2", "avx512", "avx512vnni", "avxvnni", "neon", "neondot"};
-    json_t *kernels = json_array();
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (qmt_kernels_select(names[i]))
-            json_array_append_new(kernels, json_string(names[i]));
+    qmt_kernels_entry entries[qmt_max_kernel_tables];
+    const int count = qmt_kernels_list(entries);
+    json_t *names = json_array();
+    for (int i = 0; i < count; i++) {
+        if (entries[i].usable == usable)
+            json_array_append_new(names, json_string(entries[i].kernels->name));
     }
-    return kernels;
+    return names;
 }
 
 static json_t *libraries_json(void)
@@ -52,8 +54,8 @@ static json_t *libraries_json(void)
                      "libjpeg " TEXT_OF(JPEG_LIB_VERSION),
 #endif
                      "png", png_get_libpng_ver(NULL), "yaml", yaml_get_version_string(), "jansson",
-                     jansson_version_str(), "protobuf-c", protobuf_c_version(), "cairo", cairo_version_string(),
-                     "zlib", zlibVersion(), "xxhash", xxhash);
+                     jansson_version_str(), "protobuf-c", protobuf_c_version(), "cairo", cairo_version_string(), "zlib",
+                     zlibVersion(), "xxhash", xxhash);
 }
 
 qmtcnn_status qmt_info_build(json_t **info, qmtcnn_error *error)
@@ -62,9 +64,10 @@ qmtcnn_status qmt_info_build(json_t **info, qmtcnn_error *error)
     qmt_cpu cpu = qmt_cpu_detect();
     qmt_cpu_name(name, sizeof name);
     qmt_cpu_describe(&cpu, features, sizeof features);
-    return qmt_info_finish(json_pack("{s:s, s:s, s:s, s:s, s:i, s:o, s:s, s:o}", "version", qmtcnn_version(),
+    return qmt_info_finish(json_pack("{s:s, s:s, s:s, s:s, s:i, s:o, s:o, s:s, s:o}", "version", qmtcnn_version(),
                                      "compiler", compiler(), "processor", name, "features", features, "threads",
-                                     qmt_processor_count(), "kernels", kernels_json(), "kernels_used",
-                                     qmt_kernels_select(NULL)->name, "libraries", libraries_json()),
+                                     qmt_processor_count(), "kernels", kernels_json(true), "kernels_not_here",
+                                     kernels_json(false), "kernels_used", qmt_kernels_select(NULL)->name, "libraries",
+                                     libraries_json()),
                            info, error);
 }

@@ -40,7 +40,7 @@ done_testing() {
 
 # The tool; no case may hang. The limit is far above any case's need, also on a slow machine that is busy.
 qmtcnn() {
-    timeout -k 5 "${tool_seconds:-300}" "$QMT_TOOL" "$@"
+    timeout -k 5 "$tool_seconds" "$QMT_TOOL" "$@"
 }
 
 exits() { # STATUS COMMAND...: does it end with this status?
@@ -84,3 +84,6 @@ has() { # TEXT FILE
 is_sanitized() {
     grep -q '^QMT_SANITIZE:[A-Z]*=.' "$QMT_BUILD/CMakeCache.txt" 2>/dev/null
 }
+
+tool_seconds=300
+if is_sanitized; then tool_seconds=1200; fi

@@ -134,6 +134,28 @@ from_stdin() {
     done
 }
 ok "detect: standard input" from_stdin
+# Bad files among good ones: a line for each, all good ones done, and 1 at the end.
+among_others() {
+    rm -rf mixed
+    mkdir -p mixed/empty.jpg mixed/below
+    cp "$picture" mixed/a.jpg
+    cp "$picture" mixed/below/z.jpg
+    cp samples/pnet/part.png mixed/m.png
+    head -c 300 "$picture" >mixed/cut.jpg
+    : >mixed/nothing.png
+    echo "no picture" >mixed/text.jpg
+    head -c 70000 /dev/zero >mixed/zeros.png
+    ln -s /nowhere mixed/link.jpg
+    mkfifo mixed/pipe.jpg
+    echo "not looked at" >mixed/note.txt
+    exits 1 qmtcnn detect --models models mixed >out.txt 2>err.txt || return 1
+    for name in cut.jpg nothing.png text.jpg zeros.png link.jpg pipe.jpg; do
+        [ "$(grep -acF "mixed/$name" err.txt)" = 1 ] || { echo "not one line on $name"; cat err.txt; return 1; }
+    done
+    for name in a.jpg below/z.jpg m.png; do has "mixed/$name" out.txt || return 1; done
+    [ "$(wc -l <out.txt)" = 3 ] && [ "$(grep -ac '^qmtcnn ' err.txt)" = 6 ]
+}
+ok "detect: bad files among good ones" among_others
 
 # ---- Networks ---------------------------------------------------------------------------------------
 

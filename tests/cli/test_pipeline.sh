@@ -6,7 +6,7 @@ set -uo pipefail
 cd "$tap_work" || exit 1
 
 batch=64 steps=60 rnet_steps=40 onet_steps=10
-if is_sanitized; then batch=16 steps=20 rnet_steps=4 onet_steps=1 tool_seconds=1200; fi
+if is_sanitized; then batch=16 steps=20 rnet_steps=4 onet_steps=1; fi
 cat >tiny.yaml <<YAML
 run: {workdir: work, threads: 2}
 synth: {images: 24, val_images: 4, width: 320, height: 240, max_face: 160}

@@ -24,8 +24,7 @@ first_run() {
 }
 # At an IoU of 1 nothing is found, and where FP32 finds nothing there is nothing to keep.
 failing_run() {
-    local turn
-    for turn in 1 2; do
+    for _ in 1 2; do
         exits 1 qmtcnn run least.yaml --min-retention 1 --evaluate.iou 1 >failed.out 2>failed.txt || return 1
         has 'all steps are done' failed.txt && has work/report/index.html failed.txt && test -s work/report/index.html || return 1
     done

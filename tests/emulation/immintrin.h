@@ -34,6 +34,18 @@ static inline __m512i test_mm512_cvtps_epi32(__m512 a)
         to[i] = _mm_cvtss_si32(_mm_set_ss(from[i])); /* half to even */
     return simde_mm512_loadu_si512(to);
 }
+static inline __m512 test_mm512_shuffle_f32x4(__m512 a, __m512 b, int which)
+{
+    float from[2][16], to[16];
+    simde_mm512_storeu_ps(from[0], a);
+    simde_mm512_storeu_ps(from[1], b);
+    for (int i = 0; i < 16; i++)
+        to[i] = from[i / 8][4 * (which >> (i / 4 * 2) & 3) + i % 4];
+    return simde_mm512_loadu_ps(to);
+}
+#undef _mm512_shuffle_f32x4
+#define _mm512_shuffle_f32x4(a, b, which) test_mm512_shuffle_f32x4(a, b, which)
+
 #undef _mm512_cvtps_epi32
 #define _mm512_cvtps_epi32(a) test_mm512_cvtps_epi32(a)
 

@@ -492,9 +492,9 @@ static void test_tiles_cover_every_cell_once(void **state)
         const int width = 12 + (int)((seed = seed * 1664525u + 1013904223u) >> 8) % (i < 100 ? 300 : 6000);
         const int height = 12 + (int)((seed = seed * 1664525u + 1013904223u) >> 8) % (i < 100 ? 300 : 6000);
         rig.options.detect.min_face = 12 + i % 30;
-        assert_ok(
-            qmt_pyramid_tiles(&rig.backend, width, height, &rig.options.detect, &tiles, &capacity, &count, &error),
-            &error);
+        assert_ok(qmt_pyramid_tiles(&rig.backend, width, height, &rig.options.detect, 1 << i % 5, &tiles, &capacity,
+                                    &count, &error),
+                  &error);
         double scales[qmt_max_levels];
         const int levels = qmt_pyramid_scales(width, height, &rig.options.detect, scales);
         size_t t = 0;

@@ -30,7 +30,7 @@ static void keep(void *state, const qmt_tap_tensor *tensor)
     }
     memcpy(copy, tensor->int8 ? (const void *)tensor->int8 : (const void *)tensor->real, count * size);
     dump->copies[dump->count++] = copy;
-    dump->status = qmt_tensors_add(dump->writer, tensor->name, tensor->int8 ? QMT_I8 : QMT_F32, 3,
+    dump->status = qmt_tensors_add(dump->writer, tensor->name, tensor->is_unsigned ? QMT_U8 : tensor->int8 ? QMT_I8 : QMT_F32, 3,
                                    (size_t[]){(size_t)tensor->height, (size_t)tensor->width, (size_t)tensor->channels},
                                    copy, dump->error);
 }

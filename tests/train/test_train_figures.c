@@ -96,13 +96,25 @@ static void nothing_at_all(void **state)
     json_decref(object);
 }
 
+/* A NaN can't be ranked: an error, not an endless search for its equals. */
+static void nan_is_refused(void **state)
+{
+    (void)state;
+    qmt_config settings;
+    qmt_figures figures;
+    qmtcnn_error error;
+    const qmt_prediction predictions[2] = {{.sample_class = QMT_NEGATIVE, .score = 0.5f},
+                                           {.sample_class = QMT_POSITIVE, .score = (float)NAN}};
+    qmt_config_default(&settings);
+    assert_int_equal(qmt_figures_from(predictions, 2, &settings.train[0], &figures, &error), QMTCNN_ERROR_NUMERIC);
+    assert_non_null(strstr(error.message, "sample 1"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ranking),
-        cmocka_unit_test(boxes),
-        cmocka_unit_test(landmarks),
-        cmocka_unit_test(nothing_at_all),
+        cmocka_unit_test(ranking),        cmocka_unit_test(boxes),          cmocka_unit_test(landmarks),
+        cmocka_unit_test(nothing_at_all), cmocka_unit_test(nan_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,7 +57,7 @@ qmt_cpu qmt_cpu_detect(void)
     /* Bit numbers: Intel's Software Developer's Manual, volume 2, CPUID. */
     enum { save_avx = 0x6, save_avx512 = 0xe6 };
     qmt_cpu cpu = {0};
-    uint32_t first[4], seventh[4], seventh_1[4];
+    uint32_t first[4], seventh[4], seventh_1[4] = {0};
     ask(1, 0, first);
     if (!bit(first[register_c], 27)) /* OSXSAVE: XGETBV may be used */
         return cpu;
@@ -65,7 +65,8 @@ qmt_cpu qmt_cpu_detect(void)
     if ((saved & save_avx) != save_avx)
         return cpu;
     ask(7, 0, seventh);
-    ask(7, 1, seventh_1);
+    if (seventh[register_a] >= 1) /* how many subleaves there are */
+        ask(7, 1, seventh_1);
     cpu.fma = bit(first[register_c], 12);
     cpu.avx2 = bit(first[register_c], 28) && bit(seventh[register_b], 5);
     cpu.avx_vnni = cpu.avx2 && bit(seventh_1[register_a], 4);

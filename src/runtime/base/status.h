@@ -8,7 +8,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#if defined(__GNUC__)
+/* With MinGW C99's formats, which CMakeLists.txt asks for there: "printf" would mean Microsoft's old ones. */
+#if defined(__MINGW32__)
+#define QMT_PRINTF(format_index, first) __attribute__((format(gnu_printf, format_index, first)))
+#elif defined(__GNUC__)
 #define QMT_PRINTF(format_index, first) __attribute__((format(printf, format_index, first)))
 #else
 #define QMT_PRINTF(format_index, first)

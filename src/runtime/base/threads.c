@@ -27,8 +27,9 @@ struct qmt_pool {
     pthread_mutex_t lock;
     pthread_cond_t start, finish;
     /* Guarded by lock. */
-    unsigned long round;
-    int running;
+    bool open;   /* a loop is on that workers may join */
+    int waiting; /* workers that sleep */
+    int running; /* workers that have joined */
     bool stop;
     qmt_task task;
     void *state;
@@ -46,18 +47,25 @@ static void run_turns(qmt_pool *pool, int worker)
     }
 }
 
+static bool has_turns(qmt_pool *pool)
+{
+    return pool->open && atomic_load_explicit(&pool->next, memory_order_relaxed) < pool->count;
+}
+
 static void *worker_main(void *argument)
 {
     struct worker *worker = argument;
     qmt_pool *pool = worker->pool;
-    unsigned long seen = 0;
     pthread_mutex_lock(&pool->lock);
     for (;;) {
-        while (!pool->stop && pool->round == seen)
+        while (!pool->stop && !has_turns(pool)) {
+            pool->waiting++;
             pthread_cond_wait(&pool->start, &pool->lock);
+            pool->waiting--;
+        }
         if (pool->stop)
             break;
-        seen = pool->round;
+        pool->running++;
         pthread_mutex_unlock(&pool->lock);
         run_turns(pool, worker->number);
         pthread_mutex_lock(&pool->lock);
@@ -159,12 +167,15 @@ void qmt_pool_run(qmt_pool *pool, int count, qmt_task task, void *state)
     pool->state = state;
     pool->count = count;
     atomic_store_explicit(&pool->next, 0, memory_order_relaxed);
-    pool->running = pool->threads - 1;
-    pool->round++;
-    pthread_cond_broadcast(&pool->start);
+    pool->open = true;
+    const int wanted = count - 1 < pool->waiting ? count - 1 : pool->waiting;
+    for (int i = 0; i < wanted; i++)
+        pthread_cond_signal(&pool->start);
     pthread_mutex_unlock(&pool->lock);
     run_turns(pool, 0);
+    /* Workers that have not woken up by now have nothing left to do, and nobody waits for them. */
     pthread_mutex_lock(&pool->lock);
+    pool->open = false;
     while (pool->running > 0)
         pthread_cond_wait(&pool->finish, &pool->lock);
     pthread_mutex_unlock(&pool->lock);

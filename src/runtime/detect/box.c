@@ -1,6 +1,6 @@
 #include "runtime/detect/box.h"
 
-#include <math.h>
+#include <assert.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -62,8 +62,8 @@ static void sift_down(const qmt_candidate *candidates, int *items, size_t at, si
     items[at] = item;
 }
 
-/* Heap sort: takes no memory (qsort() may) and has no bad case. Sorts numbers, then moves each candidate once. */
-static void sort_candidates(qmt_candidate *candidates, size_t count, int *items)
+/* Heap sort: takes no memory (qsort() may) and has no bad case. */
+static void sort_few(const qmt_candidate *candidates, size_t count, int *items)
 {
     for (size_t i = 0; i < count; i++)
         items[i] = (int)i;
@@ -75,6 +75,83 @@ static void sort_candidates(qmt_candidate *candidates, size_t count, int *items)
         items[last] = worst;
         sift_down(candidates, items, 0, last);
     }
+}
+
+enum {
+    digit_bits = 11,
+    digits = 1 << digit_bits,
+    sort_ints = 3 /* of scratch memory a candidate */
+};
+
+/* One step of a radix sort: items by a digit of their keys, those with equal digits in the order that they had. */
+static void sort_digit(const uint32_t *keys, const int *from, int *to, size_t count, int shift)
+{
+    size_t place[digits] = {0};
+    for (size_t i = 0; i < count; i++)
+        place[keys[i] >> shift & (digits - 1)]++;
+    for (size_t digit = 0, before = 0; digit < digits; digit++) {
+        const size_t here = place[digit];
+        place[digit] = before;
+        before += here;
+    }
+    for (size_t i = 0; i < count; i++)
+        to[place[keys[from[i]] >> shift & (digits - 1)]++] = from[i];
+}
+
+/* By keys, smallest first. Three digits hold 32 bits. */
+static void sort_keys(const uint32_t *keys, int **items, int **other, size_t count)
+{
+    for (int shift = 0; shift < 32; shift += digit_bits) {
+        sort_digit(keys, *items, *other, count, shift);
+        int *sorted = *other;
+        *other = *items;
+        *items = sorted;
+    }
+}
+
+/* A number that grows with `order`. */
+static uint32_t order_key(int order)
+{
+    return (uint32_t)order ^ 0x80000000u;
+}
+
+/* A number that shrinks as the score grows. */
+static uint32_t score_key(float score)
+{
+    const float positive_zero = score + 0.0f; /* -0 equals 0 */
+    uint32_t bits;
+    memcpy(&bits, &positive_zero, sizeof bits);
+    return bits >> 31 ? bits : ~bits & 0x7fffffffu;
+}
+
+/* Radix sort, first by what breaks ties. Returns the sorted items, in one of three parts of `scratch`. */
+static int *sort_many(const qmt_candidate *candidates, size_t count, int *scratch)
+{
+    int *items = scratch, *other = scratch + count;
+    uint32_t *keys = (uint32_t *)(void *)(scratch + 2 * count);
+    bool ordered = true;
+    for (size_t i = 0; i < count; i++) {
+        items[i] = (int)i;
+        keys[i] = order_key(candidates[i].order);
+        ordered = ordered && (i == 0 || keys[i - 1] <= keys[i]);
+    }
+    if (!ordered)
+        sort_keys(keys, &items, &other, count);
+    for (size_t i = 0; i < count; i++)
+        keys[i] = score_key(candidates[i].score);
+    sort_keys(keys, &items, &other, count);
+    return items;
+}
+
+/* Sorts numbers, then moves each candidate once. */
+static void sort_candidates(qmt_candidate *candidates, size_t count, int *scratch)
+{
+    enum { many = 256 };
+    int *items = scratch;
+    if (count < many)
+        sort_few(candidates, count, items);
+    else
+        items = sort_many(candidates, count, scratch);
     for (size_t start = 0; start < count; start++) {
         if (items[start] == (int)start)
             continue;
@@ -92,8 +169,8 @@ static void sort_candidates(qmt_candidate *candidates, size_t count, int *items)
 /* ---- Suppression ----------------------------------------------------------------------------- */
 
 /* Kept boxes lie in hashed grids, one for each size class (widths and heights up to a power of two), each in the cell
- * of its upper left corner. A cell is as large as the class's largest box, so that a box can only reach into its own
- * cell and the next ones, and only few cells have to be searched for those that a new box overlaps. */
+ * of its upper left corner. Boxes that overlap enough have corners near each other, so that only few cells have to be
+ * searched for those that a new box overlaps. */
 enum {
     size_classes = 40, /* a side in (2^(k - 1), 2^k], k - 12 in 0 .. 39: from 2^-12 to 2^27 */
     smallest_class = 12,
@@ -101,32 +178,52 @@ enum {
     few = 24 /* so many boxes are compared at once without a grid */
 };
 
+/* A kept box, as the grids need it. */
+struct entry {
+    qmt_box box;
+    float area;
+    int next; /* in the same bucket, -1 at the end */
+};
+static_assert(sizeof(struct entry) == (qmt_suppress_ints - sort_ints) * sizeof(int), "room for an entry");
+
 struct grid {
-    const qmt_candidate *kept;
-    size_t count;
-    int *next; /* the next box in the same bucket, -1 at the end */
+    struct entry *kept; /* ordinary ones */
+    int count;
     float threshold;
     qmt_overlap overlap;
+    double reach; /* corners of overlapping boxes are at most so far apart, over the side of one or the other */
+    int halvings; /* of a class's largest side, for its cells: smaller ones where the reach is short */
     uint64_t used[size_classes]; /* bit y of used[x]: the class has boxes */
     int head[buckets];
 };
 
-static bool overlaps(const struct grid *grid, qmt_box a, qmt_box b)
+static bool overlaps(const struct grid *grid, qmt_box box, float area, const struct entry *other)
 {
-    float both = qmt_box_intersection(a, b);
+    float both = qmt_box_intersection(box, other->box);
     if (both <= 0)
         return false;
-    float area_a = qmt_box_area(a), area_b = qmt_box_area(b);
-    float whole = grid->overlap == QMT_OVERLAP_SMALLER ? (area_a < area_b ? area_a : area_b) : area_a + area_b - both;
+    float whole =
+        grid->overlap == QMT_OVERLAP_SMALLER ? (area < other->area ? area : other->area) : area + other->area - both;
     return both > grid->threshold * whole;
+}
+
+/* 2^exponent, |exponent| < 1023. */
+static double power_of_two(int exponent)
+{
+    const uint64_t bits = (uint64_t)(exponent + 1023) << 52;
+    double power;
+    memcpy(&power, &bits, sizeof power);
+    return power;
 }
 
 /* In double, where the difference of two corners is exact enough never to fall into the class below. */
 static int size_class(float low, float high)
 {
-    int exponent;
-    double mantissa = frexp((double)high - (double)low, &exponent); /* side = mantissa * 2^exponent, in [0.5, 1) */
-    int k = exponent - (mantissa == 0.5) + smallest_class;
+    const double side = (double)high - (double)low;
+    uint64_t bits;
+    memcpy(&bits, &side, sizeof bits);
+    const bool whole_power = (bits & 0xfffffffffffffu) == 0;
+    const int k = (int)(bits >> 52) - 1022 - whole_power + smallest_class;
     return k < 0 ? 0 : k;
 }
 
@@ -139,9 +236,18 @@ static uint32_t bucket_of(int class_x, int class_y, int64_t x, int64_t y)
     return (uint32_t)(key >> 40) % buckets;
 }
 
-static double cell_side(int class)
+/* The largest side of a class. */
+static double class_side(int class)
 {
-    return ldexp(1.0, class - smallest_class);
+    return power_of_two(class - smallest_class);
+}
+
+/* The number of the cell that holds a coordinate. */
+static int64_t cell_of(const struct grid *grid, double x, int class)
+{
+    const double cells = x * power_of_two(smallest_class + grid->halvings - class);
+    const int64_t whole = (int64_t)cells; /* toward zero */
+    return whole - (cells < (double)whole);
 }
 
 /* Can the grid hold a box? Boxes of no size, or not finite, or absurdly far out overlap nothing that matters. */
@@ -152,34 +258,33 @@ static bool is_ordinary(qmt_box box)
            box.x2 - box.x1 <= far && box.y2 - box.y1 <= far;
 }
 
-static void insert(struct grid *grid, size_t index)
+static void insert(struct grid *grid, qmt_box box, float area)
 {
-    qmt_box box = grid->kept[index].box;
-    int cx = size_class(box.x1, box.x2), cy = size_class(box.y1, box.y2);
-    uint32_t bucket = bucket_of(cx, cy, (int64_t)floor(box.x1 / cell_side(cx)), (int64_t)floor(box.y1 / cell_side(cy)));
+    const int cx = size_class(box.x1, box.x2), cy = size_class(box.y1, box.y2);
+    const uint32_t bucket = bucket_of(cx, cy, cell_of(grid, (double)box.x1, cx), cell_of(grid, (double)box.y1, cy));
+    grid->kept[grid->count] = (struct entry){box, area, grid->head[bucket]};
     grid->used[cx] |= (uint64_t)1 << cy;
-    grid->next[index] = grid->head[bucket];
-    grid->head[bucket] = (int)index;
+    grid->head[bucket] = grid->count++;
 }
 
 /* The plain way: all kept boxes. */
-static bool overlaps_any(const struct grid *grid, qmt_box box)
+static bool overlaps_any(const struct grid *grid, qmt_box box, float area)
 {
-    for (size_t i = 0; i < grid->count; i++) {
-        if (is_ordinary(grid->kept[i].box) && overlaps(grid, box, grid->kept[i].box))
+    for (int i = 0; i < grid->count; i++) {
+        if (overlaps(grid, box, area, &grid->kept[i]))
             return true;
     }
     return false;
 }
 
 /* Areas that differ by more than the threshold can't have an IoU over it. A little room for rounding. */
-static bool class_matters(const struct grid *grid, qmt_box box, int cx, int cy)
+static bool class_matters(const struct grid *grid, float area, int cx, int cy)
 {
     if (grid->overlap == QMT_OVERLAP_SMALLER)
         return true;
-    double area = qmt_box_area(box), most = cell_side(cx) * cell_side(cy) * 1.001;
-    bool bounded = cx > 0 && cy > 0; /* class 0 holds all smaller sides */
-    return most >= grid->threshold * area && (!bounded || area * 1.001 >= grid->threshold * most * 0.249);
+    const double most = class_side(cx) * class_side(cy) * 1.001, threshold = (double)grid->threshold;
+    const bool bounded = cx > 0 && cy > 0; /* class 0 holds all smaller sides */
+    return most >= threshold * (double)area && (!bounded || (double)area * 1.001 >= threshold * most * 0.249);
 }
 
 /* Cells where boxes of a class may begin that overlap a box. */
@@ -187,19 +292,23 @@ struct cells {
     int64_t x1, y1, x2, y2;
 };
 
-static struct cells cells_around(qmt_box box, int cx, int cy)
+/* An IoU over the threshold means that the shared part is wider than threshold * width of either box; so the other's
+ * left side is less than (1 - threshold) * its width before this box's, and less than (1 - threshold) * this box's
+ * width behind it. Of the smaller box's share nothing of the kind follows. */
+static struct cells cells_around(const struct grid *grid, qmt_box box, int cx, int cy)
 {
-    double side_x = cell_side(cx), side_y = cell_side(cy);
-    return (struct cells){(int64_t)floor(box.x1 / side_x) - 1, (int64_t)floor(box.y1 / side_y) - 1,
-                          (int64_t)floor(box.x2 / side_x), (int64_t)floor(box.y2 / side_y)};
+    const double x1 = (double)box.x1, y1 = (double)box.y1, width = (double)box.x2 - x1, height = (double)box.y2 - y1;
+    return (struct cells){cell_of(grid, x1 - grid->reach * class_side(cx), cx),
+                          cell_of(grid, y1 - grid->reach * class_side(cy), cy),
+                          cell_of(grid, x1 + grid->reach * width, cx), cell_of(grid, y1 + grid->reach * height, cy)};
 }
 
-static bool overlaps_class(const struct grid *grid, qmt_box box, const struct cells *cells, int cx, int cy)
+static bool overlaps_class(const struct grid *grid, qmt_box box, float area, const struct cells *cells, int cx, int cy)
 {
     for (int64_t y = cells->y1; y <= cells->y2; y++) {
         for (int64_t x = cells->x1; x <= cells->x2; x++) {
-            for (int i = grid->head[bucket_of(cx, cy, x, y)]; i >= 0; i = grid->next[i]) {
-                if (overlaps(grid, box, grid->kept[i].box))
+            for (int i = grid->head[bucket_of(cx, cy, x, y)]; i >= 0; i = grid->kept[i].next) {
+                if (overlaps(grid, box, area, &grid->kept[i]))
                     return true;
             }
         }
@@ -207,19 +316,19 @@ static bool overlaps_class(const struct grid *grid, qmt_box box, const struct ce
     return false;
 }
 
-static bool is_suppressed(const struct grid *grid, qmt_box box)
+static bool is_suppressed(const struct grid *grid, qmt_box box, float area)
 {
     if (grid->count <= few)
-        return overlaps_any(grid, box);
+        return overlaps_any(grid, box, area);
     for (int cx = 0; cx < size_classes; cx++) {
         uint64_t used = grid->used[cx];
         for (int cy = 0; used; cy++, used >>= 1) {
-            if (!(used & 1) || !class_matters(grid, box, cx, cy))
+            if (!(used & 1) || !class_matters(grid, area, cx, cy))
                 continue;
-            struct cells cells = cells_around(box, cx, cy);
+            struct cells cells = cells_around(grid, box, cx, cy);
             if ((double)(cells.x2 - cells.x1 + 1) * (double)(cells.y2 - cells.y1 + 1) > (double)grid->count)
-                return overlaps_any(grid, box);
-            if (overlaps_class(grid, box, &cells, cx, cy))
+                return overlaps_any(grid, box, area);
+            if (overlaps_class(grid, box, area, &cells, cx, cy))
                 return true;
         }
     }
@@ -228,17 +337,25 @@ static bool is_suppressed(const struct grid *grid, qmt_box box)
 
 size_t qmt_suppress(qmt_candidate *candidates, size_t count, float threshold, qmt_overlap overlap, int *scratch)
 {
-    struct grid grid = {.kept = candidates, .next = scratch, .threshold = threshold, .overlap = overlap};
+    const double rounding = 1e-5; /* far more than that of areas */
+    struct entry *entries = (struct entry *)(void *)(scratch + sort_ints * count);
+    struct grid grid = {.kept = entries, .threshold = threshold, .overlap = overlap};
+    size_t kept = 0;
+    grid.reach = overlap == QMT_OVERLAP_UNION ? 1 - (double)threshold + rounding : 1;
+    grid.halvings = grid.reach < 0.75;
     sort_candidates(candidates, count, scratch);
     memset(grid.head, -1, sizeof grid.head);
     for (size_t i = 0; i < count; i++) {
-        bool ordinary = is_ordinary(candidates[i].box);
-        if (ordinary && is_suppressed(&grid, candidates[i].box))
+        const qmt_box box = candidates[i].box;
+        const float area = qmt_box_area(box);
+        const bool ordinary = is_ordinary(box);
+        if (ordinary && is_suppressed(&grid, box, area))
             continue;
-        candidates[grid.count] = candidates[i];
+        if (kept != i)
+            candidates[kept] = candidates[i];
+        kept++;
         if (ordinary)
-            insert(&grid, grid.count);
-        grid.count++;
+            insert(&grid, box, area);
     }
-    return grid.count;
+    return kept;
 }

@@ -25,10 +25,13 @@ typedef struct qmt_candidate {
 
 typedef enum qmt_overlap { QMT_OVERLAP_UNION, QMT_OVERLAP_SMALLER } qmt_overlap;
 
+/* Ints of scratch memory that suppression takes for each candidate. */
+enum { qmt_suppress_ints = 9 };
+
 /* Sorts best first (ties: lower `order` first) and keeps a candidate unless a better kept one overlaps it by more than
- * `threshold`. Returns how many are left, in front. `scratch`: `count` ints of room. Boxes that are empty, not finite
- * or beyond 2^27 pixels overlap nothing. Takes no memory; about count * log(count) steps, also where few boxes overlap.
- */
+ * `threshold`. Returns how many are left, in front. `scratch`: qmt_suppress_ints * count ints of room. Scores are
+ * numbers. Boxes that are empty, not finite or beyond 2^27 pixels overlap nothing. Takes no memory; few steps a
+ * candidate, also where few boxes overlap. */
 size_t qmt_suppress(qmt_candidate *candidates, size_t count, float threshold, qmt_overlap overlap, int *scratch);
 
 /* Moves corners by offset * side (MTCNN's bounding box regression: x by width, y by height). */

@@ -7,8 +7,9 @@
 enum {
     cell = 12,
     stride = 2,
-    rnet_batch = 32, /* crops a turn: enough to be worth a turn, few enough to spread; equal bytes of both */
+    rnet_batch = 32, /* crops a turn at most: equal bytes of both */
     onet_batch = 8,
+    shared_batch = 16, /* ... where threads share them */
     largest_batch = rnet_batch
 };
 
@@ -41,12 +42,13 @@ struct qmt_cascade {
     size_t spans_size;
     qmt_candidate *candidates;
     size_t candidates_size, count;
-    int *scratch; /* one a candidate */
+    int *scratch; /* qmt_suppress_ints a candidate */
     size_t scratch_size;
     /* The run that is on. */
     const qmt_pixels *picture;
     const qmtcnn_options *options;
     qmt_net_id net;
+    int batch; /* crops a turn */
     int levels;
     size_t level_first[qmt_max_levels + 1]; /* a level's candidates, before suppression */
     size_t level_count[qmt_max_levels];     /* ... and after it */
@@ -93,7 +95,8 @@ size_t qmt_cascade_bytes(const qmt_cascade *cascade)
 {
     size_t bytes = sizeof *cascade + (size_t)cascade->worker_count * sizeof *cascade->workers +
                    cascade->tiles_size * sizeof *cascade->tiles + cascade->spans_size * sizeof *cascade->spans +
-                   cascade->candidates_size * sizeof *cascade->candidates + cascade->scratch_size * sizeof(int);
+                   cascade->candidates_size * sizeof *cascade->candidates +
+                   cascade->scratch_size * qmt_suppress_ints * sizeof(int);
     for (int i = 0; i < cascade->worker_count; i++) {
         const struct worker *worker = &cascade->workers[i];
         bytes += worker->resizer.size + worker->pixels_size + worker->cells_size * sizeof *worker->cells;
@@ -206,7 +209,8 @@ static qmtcnn_status reserve_candidates(qmt_cascade *cascade, size_t count, qmtc
     qmtcnn_status status = qmt_grow((void **)&cascade->candidates, &cascade->candidates_size, 0, count,
                                     sizeof *cascade->candidates, error);
     if (status == QMTCNN_OK)
-        status = qmt_grow((void **)&cascade->scratch, &cascade->scratch_size, 0, count, sizeof(int), error);
+        status = qmt_grow((void **)&cascade->scratch, &cascade->scratch_size, 0, count, qmt_suppress_ints * sizeof(int),
+                          error);
     return status;
 }
 
@@ -249,8 +253,9 @@ static void suppress_level_task(void *state, int level, int worker)
     qmt_cascade *cascade = state;
     size_t first = cascade->level_first[level];
     (void)worker;
-    cascade->level_count[level] = qmt_suppress(cascade->candidates + first, cascade->level_first[level + 1] - first,
-                                               cascade->options->nms[0], QMT_OVERLAP_UNION, cascade->scratch + first);
+    cascade->level_count[level] =
+        qmt_suppress(cascade->candidates + first, cascade->level_first[level + 1] - first, cascade->options->nms[0],
+                     QMT_OVERLAP_UNION, cascade->scratch + qmt_suppress_ints * first);
 }
 
 /* Suppression in each level, then over all. */
@@ -291,7 +296,7 @@ static qmtcnn_status find_proposals(qmt_cascade *cascade, qmtcnn_timing *timing,
 {
     qmtcnn_status status =
         qmt_pyramid_tiles(&cascade->backend, cascade->picture->width, cascade->picture->height, cascade->options,
-                          &cascade->tiles, &cascade->tiles_size, &cascade->tile_count, error);
+                          cascade->worker_count, &cascade->tiles, &cascade->tiles_size, &cascade->tile_count, error);
     if (status == QMTCNN_OK)
         status = qmt_grow((void **)&cascade->spans, &cascade->spans_size, 0, cascade->tile_count,
                           sizeof *cascade->spans, error);
@@ -330,9 +335,16 @@ static void place_landmarks(qmt_candidate *candidate, const float *landmarks)
     }
 }
 
-static int batch_size(qmt_net_id net)
+/* Crops a turn: where threads share them, as many turns for each. */
+static int batch_size(const qmt_cascade *cascade, qmt_net_id net)
 {
-    return net == QMT_RNET ? rnet_batch : onet_batch;
+    size_t most = net == QMT_RNET ? rnet_batch : onet_batch;
+    const size_t workers = (size_t)cascade->worker_count;
+    if (workers > 1 && most > shared_batch)
+        most = shared_batch;
+    const size_t batches = (cascade->count + most - 1) / most;
+    const size_t turns = (batches + workers - 1) / workers * workers;
+    return turns == 0 ? 1 : (int)((cascade->count + turns - 1) / turns);
 }
 
 static qmtcnn_status run_batch(qmt_cascade *cascade, qmt_candidate *candidates, int count, int number,
@@ -369,7 +381,7 @@ static void batch_task(void *state, int index, int number)
 {
     qmt_cascade *cascade = state;
     struct worker *worker = &cascade->workers[number];
-    const int batch = batch_size(cascade->net);
+    const int batch = cascade->batch;
     const size_t first = (size_t)index * (size_t)batch;
     const size_t left = cascade->count - first;
     if (worker->status == QMTCNN_OK)
@@ -381,8 +393,9 @@ static void batch_task(void *state, int index, int number)
 static qmtcnn_status judge(qmt_cascade *cascade, qmt_net_id net, double *network_ms, double *crop_ms,
                            qmtcnn_error *error)
 {
-    const size_t batch = (size_t)batch_size(net);
+    const size_t batch = (size_t)batch_size(cascade, net);
     cascade->net = net;
+    cascade->batch = (int)batch;
     start_workers(cascade);
     const double start = qmt_seconds();
     qmt_pool_run(cascade->pool, (int)((cascade->count + batch - 1) / batch), batch_task, cascade);

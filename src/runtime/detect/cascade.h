@@ -58,7 +58,8 @@ int qmt_pyramid_scales(int width, int height, const qmtcnn_options *options, dou
 
 /* A part of a pyramid level that P-Net runs on at once: all of its width and some of its height. Parts overlap, so that
  * each cell is computed once, from the same pixels as on the whole level. They bound the memory that a large picture
- * takes, and spread over threads; how a picture is cut depends on nothing but its size and the options. */
+ * takes, and spread over threads; how a picture is cut depends on nothing but its size, the options and the number of
+ * threads, and no result depends on that. */
 typedef struct qmt_tile {
     int level;                     /* from 0, the largest */
     int level_width, level_height; /* pixels */
@@ -67,9 +68,9 @@ typedef struct qmt_tile {
     int cell_rows, cell_columns;
 } qmt_tile;
 
-/* All tiles of a picture, largest level first, from top to bottom. Fills *tiles as qmt_grow() does. Fails where P-Net's
- * maps have another geometry than stride 2 and cell 12. */
+/* All tiles of a picture for so many threads, largest level first, from top to bottom. Fills *tiles as qmt_grow() does.
+ * Fails where P-Net's maps have another geometry than stride 2 and cell 12. */
 qmtcnn_status qmt_pyramid_tiles(const qmt_backend *backend, int width, int height, const qmtcnn_options *options,
-                                qmt_tile **tiles, size_t *capacity, size_t *count, qmtcnn_error *error);
+                                int threads, qmt_tile **tiles, size_t *capacity, size_t *count, qmtcnn_error *error);
 
 #endif

@@ -40,7 +40,7 @@ static bool parse_threshold(const char *text, float *value)
 
 /* Checks that a network is the one that its place asks for, and packs it. */
 static qmtcnn_status add_network(qmtcnn_model *model, const qmt_model *file, qmt_net_id net, const char *name,
-                                 qmtcnn_precision precision, qmtcnn_error *error)
+                                 qmtcnn_precision precision, const qmt_kernels *kernels, qmtcnn_error *error)
 {
     const char *threshold = qmt_model_metadata(file, "qmtcnn.threshold");
     if (file->net != net)
@@ -52,17 +52,18 @@ static qmtcnn_status add_network(qmtcnn_model *model, const qmt_model *file, qmt
                         "%s: its metadata say qmtcnn.threshold = \"%.40s\": a number from 0 "
                         "to below 1 is needed",
                         name, threshold);
-    if (qmt_network_create(file, precision, NULL, &model->networks[net], error) != QMTCNN_OK)
+    if (qmt_network_create(file, precision, kernels, &model->networks[net], error) != QMTCNN_OK)
         return qmt_fail_in(error, error ? error->status : QMTCNN_ERROR_UNSUPPORTED, "%s", name);
     if (qmt_network_is_int8(model->networks[net]))
         model->precision = QMTCNN_PRECISION_INT8;
     return QMTCNN_OK;
 }
 
-/* Where the three networks come from: files, or (folder NULL) memory. */
+/* Where the three networks come from: files, or (folder NULL) memory; and what is to run them. */
 struct source {
     const char *folder;
     const qmtcnn_buffer *buffers;
+    const qmt_kernels *kernels; /* NULL: the best */
 };
 
 static qmtcnn_status read_network(const struct source *source, qmt_net_id net, qmtcnn_precision precision,
@@ -83,7 +84,7 @@ static qmtcnn_status read_network(const struct source *source, qmt_net_id net, q
         status = qmt_onnx_read(source->buffers[net].data, source->buffers[net].size, name, &file, error);
     }
     if (status == QMTCNN_OK)
-        status = add_network(model, file, net, name, precision, error);
+        status = add_network(model, file, net, name, precision, source->kernels, error);
     qmt_model_free(file);
     qmt_free(name);
     return status;
@@ -115,12 +116,18 @@ static qmtcnn_status open_model(const struct source *source, qmtcnn_precision pr
 qmtcnn_status qmtcnn_model_open(const char *folder, qmtcnn_precision precision, qmtcnn_model **model,
                                 qmtcnn_error *error)
 {
+    return qmt_api_open(folder, precision, NULL, model, error);
+}
+
+qmtcnn_status qmt_api_open(const char *folder, qmtcnn_precision precision, const qmt_kernels *kernels,
+                           qmtcnn_model **model, qmtcnn_error *error)
+{
     if (!model)
         return qmt_fail(error, QMTCNN_ERROR_ARGUMENT, "no place for the model was given (NULL)");
     *model = NULL;
     if (!folder)
         return qmt_fail(error, QMTCNN_ERROR_ARGUMENT, "the models' folder is NULL");
-    struct source source = {.folder = folder};
+    struct source source = {.folder = folder, .kernels = kernels};
     return open_model(&source, precision, model, error);
 }
 

@@ -1,12 +1,15 @@
 #include "runtime/detect/cascade.h"
 
 #include <math.h>
+#include <stdint.h>
 
 enum {
     cell = 12,
     stride = 2,
     tile_pixels = 65536, /* maps of this size stay in the second- or third-level cache */
-    least_rows = 48      /* cells; tiles share cell - stride rows of pixels, which are computed twice */
+    least_rows = 48,     /* cells; tiles share cell - stride rows of pixels, whose work costs about one row of cells */
+    least_shared_rows = 24, /* ... where threads share a picture */
+    turns_a_thread = 4      /* enough for all to end at about the same time */
 };
 
 int qmt_pyramid_scales(int width, int height, const qmtcnn_options *options, double scales[qmt_max_levels])
@@ -56,8 +59,17 @@ static qmtcnn_status check_cells(const qmt_backend *backend, int width, int heig
     return QMTCNN_OK;
 }
 
-static qmtcnn_status add_level(const qmt_backend *backend, qmt_tile *level, qmt_tile **tiles, size_t *capacity,
-                               size_t *count, qmtcnn_error *error)
+/* Rows of cells that a tile may have. `share`: pixels that a thread should get at a time. */
+static int most_rows(int width, int64_t share)
+{
+    const int64_t pixels = share < tile_pixels ? share : tile_pixels;
+    const int rows = (int)(pixels / width - (cell - stride)) / stride;
+    const int least = share < tile_pixels ? least_shared_rows : least_rows;
+    return rows < least ? least : rows;
+}
+
+static qmtcnn_status add_level(const qmt_backend *backend, qmt_tile *level, int64_t share, qmt_tile **tiles,
+                               size_t *capacity, size_t *count, qmtcnn_error *error)
 {
     if (!backend->pnet_size(backend->state, level->level_height, level->level_width, &level->cell_rows,
                             &level->cell_columns))
@@ -65,9 +77,7 @@ static qmtcnn_status add_level(const qmt_backend *backend, qmt_tile *level, qmt_
                         "P-Net can't run on %d x %d pixels: a network with cells of "
                         "12 pixels is needed",
                         level->level_width, level->level_height);
-    int most = (tile_pixels / level->level_width - (cell - stride)) / stride;
-    if (most < least_rows)
-        most = least_rows;
+    int most = most_rows(level->level_width, share);
     int parts = (level->cell_rows + most - 1) / most;
     int rows = (level->cell_rows + parts - 1) / parts;
     for (int first = 0; first < level->cell_rows; first += rows) {
@@ -85,7 +95,7 @@ static qmtcnn_status add_level(const qmt_backend *backend, qmt_tile *level, qmt_
 }
 
 qmtcnn_status qmt_pyramid_tiles(const qmt_backend *backend, int width, int height, const qmtcnn_options *options,
-                                qmt_tile **tiles, size_t *capacity, size_t *count, qmtcnn_error *error)
+                                int threads, qmt_tile **tiles, size_t *capacity, size_t *count, qmtcnn_error *error)
 {
     double scales[qmt_max_levels];
     int levels = qmt_pyramid_scales(width, height, options, scales);
@@ -95,10 +105,14 @@ qmtcnn_status qmt_pyramid_tiles(const qmt_backend *backend, int width, int heigh
         sound = check_cells(backend, cell + 20 * stride, cell + 30 * stride, 21, 31, error);
     if (sound != QMTCNN_OK)
         return sound;
+    int64_t share = 0;
+    for (int i = 0; i < levels; i++)
+        share += (int64_t)level_side(width, scales[i]) * level_side(height, scales[i]);
+    share = threads > 1 ? share / (turns_a_thread * threads) : INT64_MAX;
     for (int i = 0; i < levels; i++) {
         qmt_tile level = {
             .level = i, .level_width = level_side(width, scales[i]), .level_height = level_side(height, scales[i])};
-        qmtcnn_status status = add_level(backend, &level, tiles, capacity, count, error);
+        qmtcnn_status status = add_level(backend, &level, share, tiles, capacity, count, error);
         if (status != QMTCNN_OK)
             return status;
     }

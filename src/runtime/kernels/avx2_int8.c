@@ -155,6 +155,7 @@ static void convolve(struct walk *walk, int y, void *output)
     const int channels = walk->strip->channels > 0 ? walk->strip->channels : packed->out_padded;
     const int blocks = (channels + qmt_run_lanes - 1) / qmt_run_lanes, most = packed->out_padded / qmt_run_lanes;
     qmt_avx2_row row = {.output = output,
+                        .output_pixel = qmt_packed_output_pixel(packed),
                         .pixels = walk->width * walk->pictures,
                         .blocks = packed->output_scale > 0 || blocks > most ? most : blocks,
                         .offsets = walk->offsets};

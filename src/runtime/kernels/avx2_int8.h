@@ -13,6 +13,7 @@
 typedef struct qmt_avx2_row {
     const void *input; /* the first pixel's */
     void *output;
+    size_t output_pixel; /* bytes */
     int pixels;
     int blocks;             /* of eight channels, to compute */
     const int32_t *offsets; /* bytes from a pixel to each group of inputs */
@@ -20,6 +21,9 @@ typedef struct qmt_avx2_row {
 
 qmtcnn_status qmt_avx2_int8_pack(const qmt_layer *layer, const qmt_pack_options *options, qmt_packed_layer **packed,
                                  qmtcnn_error *error);
+/* As qmt_normalize(). */
+void qmt_avx2_normalize(const qmt_pixel_table *table, const uint8_t *pixels, ptrdiff_t stride, int width, int rows,
+                        void *output);
 size_t qmt_avx2_int8_scratch_size(const qmt_packed_layer *packed, int input_width);
 void qmt_avx2_int8_run(const qmt_packed_layer *packed, const qmt_strip *strip);
 

@@ -108,7 +108,12 @@ QMT_INLINE __m256i two_weights(const int16_t *weight)
 
 QMT_INLINE __m256i add_products(__m256i sum, __m256i words, __m256i weight)
 {
-    return _mm256_add_epi32(sum, _mm256_madd_epi16(words, weight));
+    sum = _mm256_add_epi32(sum, _mm256_madd_epi16(words, weight));
+#if defined(__clang__)
+    return sum; /* finds a better order by itself */
+#else
+    return qmt_avx2_in_order(sum);
+#endif
 }
 
 /* One pair of inputs: two channels of even and odd pixels in two rows. sum: [channel][row][even, odd]. */

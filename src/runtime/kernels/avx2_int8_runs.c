@@ -13,18 +13,22 @@ QMT_INLINE __m256i four_inputs(const int8_t *at)
     return _mm256_set1_epi32(four);
 }
 
+/* The products of a group, added to those of the run so far. */
+QMT_INLINE __m256i add_group(__m256i run, const int8_t *input, __m256i weight)
+{
+    return qmt_avx2_in_order(_mm256_add_epi16(run, _mm256_maddubs_epi16(four_inputs(input), weight)));
+}
+
 /* Adds a run of `length` groups to a pixel's eight sums. */
 QMT_INLINE __m256i add_run(__m256i sum, const int8_t *const *input, size_t at, const __m256i *weight, const int length)
 {
     __m256i run = _mm256_maddubs_epi16(four_inputs(input[0] + at), weight[0]);
     if (length > 1)
-        run = _mm256_add_epi16(run, _mm256_maddubs_epi16(four_inputs(input[1] + at), weight[1]));
+        run = add_group(run, input[1] + at, weight[1]);
     if (length > 2)
-        run = _mm256_add_epi16(run, _mm256_maddubs_epi16(four_inputs(input[2] + at), weight[2]));
+        run = add_group(run, input[2] + at, weight[2]);
     if (length > 3)
-        run = _mm256_add_epi16(run, _mm256_maddubs_epi16(four_inputs(input[3] + at), weight[3]));
-    if (length > 4)
-        run = _mm256_add_epi16(run, _mm256_maddubs_epi16(four_inputs(input[4] + at), weight[4]));
+        run = add_group(run, input[3] + at, weight[3]);
     return _mm256_add_epi32(sum, _mm256_madd_epi16(run, _mm256_set1_epi16(1)));
 }
 
@@ -67,16 +71,15 @@ QMT_INLINE void convolve(const qmt_packed_layer *packed, const qmt_run_block *bl
                          const qmt_avx2_row *row, int x, const size_t step, const int pixels)
 {
     const int8_t *input = (const int8_t *)row->input + (size_t)x * step;
-    const size_t output_pixel = qmt_packed_output_pixel(packed);
     struct rest rest = {packed->runs->weights + (size_t)block->first * register_bytes, row->offsets + block->first};
     const __m256i bias = _mm256_loadu_si256((const __m256i *)(const void *)(packed->bias_int32 + channel));
     __m256i sum[tile] = {bias, bias, bias, bias, bias, bias, bias, bias};
-    rest = add_runs(rest, block->runs[5], input, step, pixels, 5, sum);
     rest = add_runs(rest, block->runs[4], input, step, pixels, 4, sum);
     rest = add_runs(rest, block->runs[3], input, step, pixels, 3, sum);
     rest = add_runs(rest, block->runs[2], input, step, pixels, 2, sum);
     add_runs(rest, block->runs[1], input, step, pixels, 1, sum);
-    qmt_avx2_finish_pixels(packed, channel, sum, pixels, (char *)row->output + (size_t)x * output_pixel, output_pixel);
+    qmt_avx2_finish_pixels(packed, channel, sum, pixels, (char *)row->output + (size_t)x * row->output_pixel,
+                           row->output_pixel);
 }
 
 /* A block of a row in tiles; the last may overlap the one before, and gives the same numbers again. */

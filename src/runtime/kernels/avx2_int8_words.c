@@ -187,7 +187,7 @@ QMT_INLINE void convolve(const qmt_packed_layer *packed, int block, const qmt_av
     const char *input = (const char *)row->input + (size_t)x * step;
     const char *weight =
         (const char *)packed->weight + (size_t)block * (size_t)pairs * 2 * (wide ? sizeof(int16_t) : sizeof(int8_t));
-    const size_t output_pixel = qmt_packed_output_pixel(packed);
+    const size_t output_pixel = row->output_pixel;
     char *output = (char *)row->output + (size_t)x * output_pixel;
     const __m256i low_bias = _mm256_loadu_si256((const __m256i *)(const void *)(packed->bias_int32 + block));
     const __m256i high_bias = _mm256_loadu_si256((const __m256i *)(const void *)(packed->bias_int32 + block + 8));

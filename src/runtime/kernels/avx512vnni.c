@@ -2,6 +2,7 @@
  * signed bytes and adds them, four at a time, to 16 sums of 32 bits, without saturation: a register holds 16 output
  * channels, and a pixel's next four inputs are broadcast to all of them. FP32: real_tiles.h. */
 #ifdef QMT_KERNELS_AVX512VNNI
+#include "runtime/kernels/avx2_int8.h"
 #include "runtime/kernels/int8_walk.h"
 #include "runtime/kernels/real_tiles.h"
 
@@ -154,8 +155,7 @@ static qmtcnn_status pack(const qmt_layer *layer, const qmt_pack_options *option
 
 static size_t scratch_size(const qmt_packed_layer *packed, int input_width)
 {
-    return packed->int8 ? qmt_tile_scratch_size(packed, &tiles, input_width)
-                        : qmt_real_scratch(packed, input_width);
+    return packed->int8 ? qmt_tile_scratch_size(packed, &tiles, input_width) : qmt_real_scratch(packed, input_width);
 }
 
 static void run(const qmt_packed_layer *packed, const qmt_strip *strip)
@@ -169,7 +169,7 @@ static void run(const qmt_packed_layer *packed, const qmt_strip *strip)
 const qmt_kernels *qmt_kernels_avx512vnni(void)
 {
     static const qmt_kernels kernels = {"avx512vnni", pack, qmt_packed_release, qmt_packed_bytes,
-                                        scratch_size, run,  qmt_normalize};
+                                        scratch_size, run,  qmt_avx2_normalize};
     return &kernels;
 }
 #endif

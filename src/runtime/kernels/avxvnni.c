@@ -1,6 +1,7 @@
 /* INT8 kernels for x86 processors with AVX-VNNI but no AVX-512 (Alder Lake and later): VPDPBUSD as in avx512vnni.c, on
  * 32 bytes, so that two registers hold 16 output channels. FP32 runs on the AVX2 table's kernels. */
 #ifdef QMT_KERNELS_AVXVNNI
+#include "runtime/kernels/avx2_int8.h"
 #include "runtime/kernels/int8_walk.h"
 
 #include <immintrin.h>
@@ -11,6 +12,39 @@ enum { lanes = qmt_channel_step, halves = 2, most_halves = 12 };
 QMT_INLINE __m256i load(const void *at)
 {
     return _mm256_loadu_si256((const __m256i *)at);
+}
+
+/* A pixel's next four inputs, in every lane. */
+QMT_INLINE __m256i load_four(const uint8_t *pixel)
+{
+    int four;
+    memcpy(&four, pixel, sizeof four);
+    return _mm256_set1_epi32(four);
+}
+
+/* Adds the products of one group of inputs. Of weights and pixels, the fewer wait in registers for the others: there
+ * are four beside the sums. */
+QMT_INLINE void add_by_pixel(__m256i *sum, const uint8_t *inputs, size_t step, const int8_t *weight, const int pixels)
+{
+    const __m256i low = load(weight), high = load(weight + 32);
+    for (int p = 0; p < pixels; p++) {
+        const __m256i value = load_four(inputs + (size_t)p * step);
+        sum[2 * p] = _mm256_dpbusd_avx_epi32(sum[2 * p], value, low);
+        sum[2 * p + 1] = _mm256_dpbusd_avx_epi32(sum[2 * p + 1], value, high);
+    }
+}
+
+QMT_INLINE void add_by_channel(__m256i *sum, const uint8_t *inputs, size_t step, const int8_t *weight,
+                               size_t block_bytes, const int pixels, const int count)
+{
+    __m256i value[3];
+    for (int p = 0; p < pixels; p++)
+        value[p] = load_four(inputs + (size_t)p * step);
+    for (int h = 0; h < count; h++) {
+        const __m256i w = load(weight + (size_t)(h / halves) * block_bytes + (size_t)(h % halves) * 32);
+        for (int p = 0; p < pixels; p++)
+            sum[p * count + h] = _mm256_dpbusd_avx_epi32(sum[p * count + h], value[p], w);
+    }
 }
 
 /* Sums of `pixels` x `blocks`, constants after inlining. Sums stay in registers. */
@@ -29,17 +63,10 @@ QMT_INLINE void sum_tile(const qmt_packed_layer *packed, int channel, const qmt_
         const uint8_t *row = input->rows[ky] + input->offset;
         for (int kx = 0; kx < packed->kernel_width; kx++, row += input->column_step)
             for (size_t group = 0; group < groups; group++, weight += 4 * lanes) {
-                __m256i value[6];
-                for (int p = 0; p < pixels; p++) {
-                    int four;
-                    memcpy(&four, row + (size_t)p * step + 4 * group, sizeof four);
-                    value[p] = _mm256_set1_epi32(four);
-                }
-                for (int h = 0; h < count; h++) {
-                    const __m256i w = load(weight + (size_t)(h / halves) * block_bytes + (size_t)(h % halves) * 32);
-                    for (int p = 0; p < pixels; p++)
-                        sum[p * count + h] = _mm256_dpbusd_avx_epi32(sum[p * count + h], value[p], w);
-                }
+                if (blocks == 1)
+                    add_by_pixel(sum, row + 4 * group, step, weight, pixels);
+                else
+                    add_by_channel(sum, row + 4 * group, step, weight, block_bytes, pixels, count);
             }
     }
     for (int i = 0; i < pixels * count; i++)
@@ -144,7 +171,7 @@ static void run(const qmt_packed_layer *packed, const qmt_strip *strip)
 const qmt_kernels *qmt_kernels_avxvnni(void)
 {
     static const qmt_kernels kernels = {"avxvnni",    pack, qmt_packed_release, qmt_packed_bytes,
-                                        scratch_size, run,  qmt_normalize};
+                                        scratch_size, run,  qmt_avx2_normalize};
     return &kernels;
 }
 #endif

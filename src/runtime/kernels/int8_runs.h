@@ -12,7 +12,7 @@
 
 enum {
     qmt_run_lanes = 8,   /* channels of a block */
-    qmt_run_most = 5,    /* groups of a run: as many weights fit the registers beside eight pixels' sums */
+    qmt_run_most = 4,    /* groups of a run: their weights stay in registers, beside eight pixels' sums */
     qmt_group_inputs = 4 /* inputs of a group */
 };
 

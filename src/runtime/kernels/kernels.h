@@ -18,7 +18,8 @@ int qmt_padded_channels(int channels, bool picture);
 
 /* A strip of rows for a layer to compute. */
 typedef struct qmt_strip {
-    const void *input;      /* int8 or float, the layer's input from its first needed row on */
+    const void *input;      /* int8 or float, the layer's input from its first needed row on; kernel_height rows of it
+                               are at most 1 GiB */
     int input_width;        /* pixels a row */
     void *output;           /* int8 (output scale set) or float, first row of this strip */
     int output_width;       /* pixels a row, after the pool */
@@ -37,11 +38,13 @@ typedef struct qmt_pack_options {
     bool picture;       /* the input is the picture: qmt_picture_channels a pixel */
     bool signed_input;  /* INT8: the input may be negative (the picture, or what a layer without ReLU made) */
     float output_scale; /* the next layer's input scale, or 0 where the output stays FP32 */
+    bool output_unsigned; /* the output goes to a layer whose input is uint8 */
 } qmt_pack_options;
 
 /* What each of a pixel's 256 values becomes: (p - 127.5) / 128 as float, or that over `scale` as int8. */
 typedef struct qmt_pixel_table {
     float scale; /* 0: float */
+    bool usual;  /* the usual scale, (127.5 / 128) / 127: p - 127 below 128, p - 128 from there on */
     float real[256];
     int8_t quantized[256];
 } qmt_pixel_table;
@@ -67,6 +70,8 @@ typedef struct qmt_kernels {
                       void *output);
 } qmt_kernels;
 
+/* Layers that read or make uint8 (ONNX Runtime's form) run on these, whatever a network's other kernels are. */
+const qmt_kernels *qmt_kernels_uint8(void);
 /* The plain C kernels: the reference for all others. */
 const qmt_kernels *qmt_kernels_c(void);
 /* The best for this processor, or the one called `name` (NULL: best). NULL where it is unknown or can't run here. */

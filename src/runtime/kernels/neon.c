@@ -6,16 +6,21 @@
 #include "runtime/kernels/real_tiles.h"
 
 #include <arm_neon.h>
-#include <string.h>
+
+/* A loop over a tile's pixels must be unrolled, so that its sums live in registers. */
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 8")
+#endif
 
 enum { lanes = qmt_channel_step, quarters = 4, most_quarters = 20 };
 
 /* A pixel's next two inputs, in every pair of lanes. */
 QMT_INLINE int8x16_t load_two(const int8_t *pixel)
 {
-    int16_t two;
-    memcpy(&two, pixel, sizeof two);
-    return vreinterpretq_s8_s16(vdupq_n_s16(two));
+    const void *two = pixel;
+    return vreinterpretq_s8_s16(vld1q_dup_s16((const int16_t *)two));
 }
 
 /* Sums of 16 channels of `pixels` (a constant after inlining). Weights: [ky][kx][in / 4][2][16][2]. */
@@ -35,6 +40,7 @@ QMT_INLINE void sum_tile(const qmt_packed_layer *packed, int channel, const qmt_
             for (size_t group = 0; group < groups; group++, weight += 4 * lanes) {
                 const int8x16_t first_low = vld1q_s8(weight), first_high = vld1q_s8(weight + 16);
                 const int8x16_t second_low = vld1q_s8(weight + 32), second_high = vld1q_s8(weight + 48);
+                UNROLL
                 for (int p = 0; p < pixels; p++) {
                     const int8_t *four = row + (size_t)p * step + 4 * group;
                     const int8x16_t a = load_two(four), b = load_two(four + 2);
@@ -131,8 +137,7 @@ static qmtcnn_status pack(const qmt_layer *layer, const qmt_pack_options *option
 
 static size_t scratch_size(const qmt_packed_layer *packed, int input_width)
 {
-    return packed->int8 ? qmt_tile_scratch_size(packed, &tiles, input_width)
-                        : qmt_real_scratch(packed, input_width);
+    return packed->int8 ? qmt_tile_scratch_size(packed, &tiles, input_width) : qmt_real_scratch(packed, input_width);
 }
 
 static void run(const qmt_packed_layer *packed, const qmt_strip *strip)

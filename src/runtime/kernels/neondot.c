@@ -1,7 +1,7 @@
 /* INT8 kernels for 64-bit Arm processors with dot products (Cortex-A55 and A75 and later, such as Orin's A78AE; Apple).
  * SDOT multiplies 16 by 16 signed bytes and adds them, four at a time, to 4 sums of 32 bits: four registers hold 16
  * output channels, and a pixel's four inputs are taken from a lane of a register that holds 16 of them. FP32 runs on
- * the C kernels, which compilers turn into NEON. */
+ * the NEON table's kernels. */
 #ifdef QMT_KERNELS_NEONDOT
 #include "runtime/kernels/int8_walk.h"
 #include "runtime/kernels/neon_finish.h"

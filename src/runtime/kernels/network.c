@@ -19,11 +19,14 @@ static void group_heads(qmt_network *network, const qmt_model *model, qmtcnn_pre
             continue;
         bool int8 = runs_int8(head, precision);
         float scale = int8 ? head->input_scale : 0;
+        bool is_unsigned = int8 && head->input_unsigned;
         int g = 0;
-        while (g < network->group_count && (network->groups[g].int8 != int8 || network->groups[g].input_scale != scale))
+        while (g < network->group_count && (network->groups[g].int8 != int8 || network->groups[g].input_scale != scale ||
+                                            network->groups[g].input_unsigned != is_unsigned))
             g++;
         if (g == network->group_count) {
-            network->groups[g] = (struct qmt_head_group){.int8 = int8, .input_scale = scale};
+            network->groups[g] =
+                (struct qmt_head_group){.int8 = int8, .input_scale = scale, .input_unsigned = is_unsigned};
             network->group_count++;
         }
         network->head_group[i] = g;
@@ -46,6 +49,7 @@ static qmtcnn_status merge_heads(const qmt_network *network, const qmt_model *mo
     size_t taps = qmt_layer_taps(merged);
     if (group->int8) {
         merged->input_scale = group->input_scale;
+        merged->input_unsigned = group->input_unsigned;
         merged->weight_scale = qmt_alloc((size_t)group->channels, sizeof(float));
         merged->weight_int8 = qmt_alloc((size_t)group->channels * taps, sizeof(int8_t));
         merged->bias_int32 = qmt_alloc((size_t)group->channels, sizeof(int32_t));
@@ -79,7 +83,8 @@ static qmtcnn_status pack_heads(qmt_network *network, const qmt_model *model, bo
         qmtcnn_status status = merge_heads(network, model, g, &merged, error);
         if (status != QMTCNN_OK)
             return status;
-        status = network->kernels->pack(&merged, &options, &group->packed, error);
+        group->kernels = group->input_unsigned ? qmt_kernels_uint8() : network->kernels;
+        status = group->kernels->pack(&merged, &options, &group->packed, error);
         qmt_layer_clear(&merged);
         if (status != QMTCNN_OK)
             return status;
@@ -97,6 +102,14 @@ static float scale_after(const qmt_network *network, const qmt_model *model, qmt
     return network->group_count == 1 ? network->groups[0].input_scale : 0;
 }
 
+/* Is what layer i hands on uint8? */
+static bool unsigned_after(const qmt_network *network, const qmt_model *model, qmtcnn_precision precision, int i)
+{
+    if (i + 1 < model->layer_count)
+        return runs_int8(&model->layers[i + 1], precision) && model->layers[i + 1].input_unsigned;
+    return network->group_count == 1 && network->groups[0].input_unsigned;
+}
+
 static qmtcnn_status pack_trunk(qmt_network *network, const qmt_model *model, qmtcnn_precision precision,
                                 bool *signed_output, qmtcnn_error *error)
 {
@@ -107,7 +120,9 @@ static qmtcnn_status pack_trunk(qmt_network *network, const qmt_model *model, qm
         qmt_pack_options options = {.int8 = runs_int8(layer, precision),
                                     .signed_input = *signed_output,
                                     .picture = i == 0,
-                                    .output_scale = scale_after(network, model, precision, i)};
+                                    .output_scale = scale_after(network, model, precision, i),
+                                    .output_unsigned = unsigned_after(network, model, precision, i)};
+        const bool uint8 = options.output_unsigned || (options.int8 && layer->input_unsigned);
         stage->shape = (qmt_layer){.in_channels = layer->in_channels,
                                    .out_channels = layer->out_channels,
                                    .kernel_height = layer->kernel_height,
@@ -116,26 +131,15 @@ static qmtcnn_status pack_trunk(qmt_network *network, const qmt_model *model, qm
                                    .pool_stride = layer->pool_stride};
         stage->output_scale = options.output_scale;
         stage->output_int8 = options.output_scale > 0;
+        stage->output_unsigned = options.output_unsigned;
+        stage->kernels = uint8 ? qmt_kernels_uint8() : network->kernels;
         qmtcnn_status status = qmt_set_string(&stage->shape.name, layer->name, error);
         if (status == QMTCNN_OK)
-            status = network->kernels->pack(layer, &options, &stage->packed, error);
+            status = stage->kernels->pack(layer, &options, &stage->packed, error);
         if (status != QMTCNN_OK)
             return status;
         network->is_int8 = network->is_int8 || options.int8;
         *signed_output = layer->activation != QMT_ACTIVATION_RELU;
-    }
-    return QMTCNN_OK;
-}
-
-/* Layers on uint8 input are read and written, but not computed. */
-static qmtcnn_status check_signed(const qmt_model *model, qmtcnn_precision precision, qmtcnn_error *error)
-{
-    for (int i = 0; i < model->layer_count + qmt_head_count; i++) {
-        const qmt_layer *layer = i < model->layer_count ? &model->layers[i] : &model->heads[i - model->layer_count];
-        if (runs_int8(layer, precision) && layer->input_unsigned)
-            return qmt_fail(error, QMTCNN_ERROR_UNSUPPORTED,
-                            "layer %s takes uint8, ONNX Runtime's form; use files of `export --target tensorrt`",
-                            layer->name);
     }
     return QMTCNN_OK;
 }
@@ -159,11 +163,8 @@ static qmtcnn_status pack_network(qmt_network *network, const qmt_model *model, 
                                       .out_channels = face->out_channels,
                                       .kernel_height = face->kernel_height,
                                       .kernel_width = face->kernel_width};
-    qmtcnn_status status = check_signed(model, precision, error);
-    if (status != QMTCNN_OK)
-        return status;
     group_heads(network, model, precision);
-    status = pack_trunk(network, model, precision, &signed_output, error);
+    qmtcnn_status status = pack_trunk(network, model, precision, &signed_output, error);
     if (status == QMTCNN_OK)
         status = pack_heads(network, model, signed_output, error);
     for (int i = 0; i < qmt_head_count && status == QMTCNN_OK; i++)
@@ -214,9 +215,11 @@ void qmt_network_free(qmt_network *network)
     for (int i = 0; i < qmt_head_count; i++)
         qmt_free(network->head_name[i]);
     for (int g = 0; g < network->group_count; g++)
-        network->kernels->release(network->groups[g].packed);
+        if (network->groups[g].packed)
+            network->groups[g].kernels->release(network->groups[g].packed);
     for (int i = 0; network->stages && i < network->stage_count; i++) {
-        network->kernels->release(network->stages[i].packed);
+        if (network->stages[i].packed)
+            network->stages[i].kernels->release(network->stages[i].packed);
         qmt_free(network->stages[i].shape.name);
     }
     qmt_free(network->stages);
@@ -227,9 +230,9 @@ size_t qmt_network_bytes(const qmt_network *network)
 {
     size_t bytes = sizeof *network + (size_t)network->stage_count * sizeof *network->stages;
     for (int i = 0; i < network->stage_count; i++)
-        bytes += network->kernels->bytes(network->stages[i].packed);
+        bytes += network->stages[i].kernels->bytes(network->stages[i].packed);
     for (int g = 0; g < network->group_count; g++)
-        bytes += network->kernels->bytes(network->groups[g].packed);
+        bytes += network->groups[g].kernels->bytes(network->groups[g].packed);
     return bytes;
 }
 

@@ -39,6 +39,7 @@ typedef struct qmt_tap_tensor {
     int layer;        /* 0 .. layer_count - 1, then the heads in order */
     int height, width, channels;
     const int8_t *int8; /* with `scale` */
+    bool is_unsigned;   /* ... whose bytes are uint8 */
     const float *real;  /* trunk: after activation and pool; heads: before softmax */
     float scale;
 } qmt_tap_tensor;

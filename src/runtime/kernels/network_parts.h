@@ -11,17 +11,20 @@ enum {
 
 /* Heads that are computed side by side, as one layer. */
 struct qmt_head_group {
+    const qmt_kernels *kernels; /* the network's, or those for uint8 */
     qmt_packed_layer *packed;
     bool int8;
     float input_scale;
+    bool input_unsigned;
     int channels, padded; /* of its output */
     bool quantize;        /* its INT8 input is made from a real trunk output */
 };
 
 struct qmt_stage {
+    const qmt_kernels *kernels; /* the network's, or those for uint8 */
     qmt_packed_layer *packed;
     qmt_layer shape; /* sizes, pool and name only; no weights */
-    bool output_int8;
+    bool output_int8, output_unsigned;
     float output_scale;
 };
 

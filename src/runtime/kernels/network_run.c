@@ -142,7 +142,7 @@ static void plan_memory(const qmt_network *network, struct plan *plan, char *mem
         struct step *step = &plan->steps[i];
         step->rows = take(&memory, (uint64_t)step->capacity * step->row_bytes, &plan->bytes);
         if (i < network->stage_count) {
-            size_t size = network->kernels->scratch_size(network->stages[i].packed, plan->pictures * step->width);
+            size_t size = network->stages[i].kernels->scratch_size(network->stages[i].packed, plan->pictures * step->width);
             scratch = size > scratch ? size : scratch;
         }
     }
@@ -154,7 +154,7 @@ static void plan_memory(const qmt_network *network, struct plan *plan, char *mem
         /* A quarter of the real tensor's bytes, whose padding it shares. */
         uint64_t quantized = group->quantize ? (uint64_t)last->capacity * (last->row_bytes / sizeof(float)) : 0;
         plan->quantized[g] = take(&memory, quantized, &plan->bytes);
-        size_t size = network->kernels->scratch_size(group->packed, plan->pictures * last->width);
+        size_t size = group->kernels->scratch_size(group->packed, plan->pictures * last->width);
         scratch = size > scratch ? size : scratch;
     }
     plan->scratch = take(&memory, scratch, &plan->bytes);
@@ -218,7 +218,7 @@ static void run_layer(const qmt_network *network, struct plan *plan, int i, int 
                        .convolution_height = from->convolution_height - first,
                        .scratch = plan->scratch,
                        .pictures = plan->pictures};
-    network->kernels->run(stage->packed, &strip);
+    stage->kernels->run(stage->packed, &strip);
     to->end = end;
 }
 
@@ -278,10 +278,11 @@ static void advance(const struct job *job, struct plan *plan, const uint8_t *pix
         }
 }
 
-static void quantize_rows(const float *input, int8_t *output, size_t count, float scale)
+/* Steps of a quantizer: INT8, or uint8 from 0 up. */
+static void quantize_rows(const float *input, int8_t *output, size_t count, float scale, bool is_unsigned)
 {
     for (size_t i = 0; i < count; i++)
-        output[i] = qmt_quantize_value(input[i], scale);
+        output[i] = is_unsigned ? (int8_t)qmt_quantize_unsigned(input[i], scale) : qmt_quantize_value(input[i], scale);
 }
 
 /* How many of a group's channels `outputs` (NULL: all) ask for: landmarks come last. */
@@ -300,7 +301,7 @@ static void run_heads(const qmt_network *network, struct plan *plan, int first, 
         const void *input = row_at(trunk, first);
         if (group->quantize) {
             size_t count = (size_t)(rows + network->head_shape.kernel_height - 1) * trunk->row_bytes / sizeof(float);
-            quantize_rows(input, (int8_t *)plan->quantized[g], count, group->input_scale);
+            quantize_rows(input, (int8_t *)plan->quantized[g], count, group->input_scale, group->input_unsigned);
             input = plan->quantized[g];
         }
         qmt_strip strip = {.input = input,
@@ -312,7 +313,7 @@ static void run_heads(const qmt_network *network, struct plan *plan, int first, 
                            .scratch = plan->scratch,
                            .pictures = plan->pictures,
                            .channels = wanted_channels(network, g, outputs)};
-        network->kernels->run(group->packed, &strip);
+        group->kernels->run(group->packed, &strip);
     }
 }
 
@@ -423,6 +424,7 @@ static void call_tap(const struct job *job, struct plan *plan)
                                  .width = step->width,
                                  .channels = stage->shape.out_channels,
                                  .int8 = stage->output_int8 ? (const int8_t *)plan->tap : NULL,
+                                 .is_unsigned = stage->output_unsigned,
                                  .real = stage->output_int8 ? NULL : plan->tap,
                                  .scale = stage->output_scale};
         job->tap(job->tap_state, &tensor);
@@ -516,6 +518,13 @@ static qmtcnn_status make_plan(const qmt_network *network, qmt_workspace *worksp
 {
     *plan = (struct plan){.pictures = pictures};
     plan_sizes(network, height, width, plan);
+    for (int i = 0; i <= network->stage_count; i++) {
+        /* Kernels count offsets inside a window of rows, widened to 16 bits, in 32 bits. */
+        const qmt_layer *layer = i == network->stage_count ? &network->head_shape : &network->stages[i].shape;
+        if ((uint64_t)plan->steps[i].row_bytes > INT32_MAX / 2 / (uint64_t)layer->kernel_height)
+            return qmt_fail(error, QMTCNN_ERROR_MEMORY, "%s: rows of %d pixels are too long for a layer of %d channels",
+                            qmt_net_name(network->net), width, layer->in_channels);
+    }
     plan_strip(network, plan, tapped ? UINT64_MAX : strip_budget);
     plan_memory(network, plan, NULL, tapped);
     qmtcnn_status status = grow(workspace, plan->bytes, error);

@@ -91,6 +91,8 @@ qmtcnn_status qmt_packed_create(const qmt_layer *layer, const qmt_pack_options *
                                  .activation = layer->activation,
                                  .int8 = options->int8,
                                  .signed_input = options->signed_input,
+                                 .input_unsigned = options->int8 && layer->input_unsigned,
+                                 .output_unsigned = options->output_unsigned && options->output_scale > 0,
                                  .output_scale = options->output_scale,
                                  .weight_bytes = weight_bytes};
     size_t padded = (size_t)packed->out_padded;
@@ -172,9 +174,11 @@ void qmt_run_strip(const qmt_packed_layer *packed, const qmt_strip *strip, qmt_c
 void qmt_pixel_table_init(qmt_pixel_table *table, float scale)
 {
     table->scale = scale;
+    table->usual = scale > 0;
     for (int p = 0; p < 256; p++) {
         table->real[p] = ((float)p - 127.5f) / 128.0f;
         table->quantized[p] = scale > 0 ? qmt_quantize_value(table->real[p], scale) : 0;
+        table->usual = table->usual && table->quantized[p] == (p < 128 ? p - 127 : p - 128);
     }
 }
 

@@ -26,6 +26,7 @@ struct qmt_packed_layer {
     int pool_kernel, pool_stride; /* 0: none */
     qmt_activation activation;
     bool int8, signed_input;
+    bool input_unsigned, output_unsigned; /* uint8: only in uint8.c */
     float output_scale; /* 0: FP32 output */
     bool pools_sums;    /* INT8 in tiles (int8_walk.h): the pool takes the largest sum, before requantization */
     void *weight;       /* as the table likes it */

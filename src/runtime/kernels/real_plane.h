@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#ifdef QMT_REAL_VECTOR
+#ifdef QMT_REAL_LANES
 enum { qmt_plane_tile = qmt_plane_vectors * qmt_vec_lanes }; /* pixels */
 
 /* Sums of a tile of two rows, before the pool and after it. */
@@ -75,8 +75,8 @@ QMT_INLINE void qmt_plane_sum(const struct qmt_plane_rows *rows, int row, size_t
     QMT_UNROLL
     for (int o = 0; o < n; o++)
         QMT_UNROLL
-        for (int v = 0; v < qmt_plane_vectors; v++)
-            sum[o][v] = qmt_vec_spread(rows->packed->bias + channel + o);
+    for (int v = 0; v < qmt_plane_vectors; v++)
+        sum[o][v] = qmt_vec_spread(rows->packed->bias + channel + o);
     for (int ky = 0; ky < rows->packed->kernel_height; ky++) {
         const float *from = rows->input[row + ky] + x;
         for (int kx = 0; kx < columns; kx++)
@@ -97,8 +97,8 @@ QMT_INLINE void qmt_plane_sum(const struct qmt_plane_rows *rows, int row, size_t
     QMT_UNROLL
     for (int o = 0; o < n; o++)
         QMT_UNROLL
-        for (int v = 0; v < qmt_plane_vectors; v++)
-            qmt_vec_store(value[channel + o] + v * qmt_vec_lanes, sum[o][v]);
+    for (int v = 0; v < qmt_plane_vectors; v++)
+        qmt_vec_store(value[channel + o] + v * qmt_vec_lanes, sum[o][v]);
 }
 
 QMT_INLINE void qmt_plane_sum_n(const struct qmt_plane_rows *rows, int row, size_t x, int channel, const int n,
@@ -124,7 +124,7 @@ static inline void qmt_plane_row(const struct qmt_plane_rows *rows, int row, siz
         case 4: qmt_plane_sum_n(rows, row, x, channel, 4, value); break;
         case 5: qmt_plane_sum_n(rows, row, x, channel, 5, value); break;
         case 6: qmt_plane_sum_n(rows, row, x, channel, 6, value); break;
-#if defined(__AVX512F__)
+#if QMT_REAL_LANES == 16
         case 7: qmt_plane_sum_n(rows, row, x, channel, 7, value); break;
         case 8: qmt_plane_sum_n(rows, row, x, channel, 8, value); break;
         case 9: qmt_plane_sum_n(rows, row, x, channel, 9, value); break;
@@ -158,8 +158,7 @@ static inline void qmt_plane_pool(const qmt_packed_layer *packed, struct qmt_pla
             lower[left] = lower[left - 1];
         }
         const qmt_vec low = qmt_vec_larger(qmt_vec_load(upper), qmt_vec_load(lower));
-        const qmt_vec high =
-            qmt_vec_larger(qmt_vec_load(upper + qmt_vec_lanes), qmt_vec_load(lower + qmt_vec_lanes));
+        const qmt_vec high = qmt_vec_larger(qmt_vec_load(upper + qmt_vec_lanes), qmt_vec_load(lower + qmt_vec_lanes));
         qmt_vec_store(pooled[c], qmt_real_activate(qmt_vec_pairs(low, high), qmt_vec_spread(packed->slope + c)));
     }
 }

@@ -1,10 +1,10 @@
 /* FP32 layers in tiles, compiled for the instruction set of the file that includes this (real_vector.h). Private to
  * runtime/kernels.
  *
- * A tile is a few pixels times 8, 16 or 32 output channels: its sums stay in registers from the first input to the last,
- * and each register of weights serves all of its pixels. Tiles run over a strip's rows as if these were one row, so that
- * a narrow map has few tiles that aren't full. All pixels come before the next channels, whose weights stay in the
- * first-level cache meanwhile. */
+ * A tile is a few pixels times 8, 16 or 32 output channels: its sums stay in registers from the first input to the
+ * last, and each register of weights serves all of its pixels. Tiles run over a strip's rows as if these were one row,
+ * so that a narrow map has few tiles that aren't full. All pixels come before the next channels, whose weights stay in
+ * the first-level cache meanwhile. */
 #ifndef QMT_REAL_TILES_H
 #define QMT_REAL_TILES_H
 
@@ -12,14 +12,14 @@
 #include "runtime/kernels/real_plane.h"
 #include "runtime/kernels/real_vector.h"
 
-#ifdef QMT_REAL_VECTOR
+#ifdef QMT_REAL_LANES
 enum {
     qmt_tile_most_pixels = qmt_tile8 > qmt_tile16 ? qmt_tile8 : qmt_tile16,
     qmt_tile_most_channels = 32,
     qmt_tile_most_vectors = qmt_tile_most_channels / qmt_vec_lanes,
-    qmt_tile_most_sums = qmt_tile32 * qmt_tile_most_vectors > qmt_tile16 * qmt_channel_step / qmt_vec_lanes
-                             ? qmt_tile32 * qmt_tile_most_vectors
-                             : qmt_tile16 * qmt_channel_step / qmt_vec_lanes,
+    qmt_tile_most_sums = qmt_tile32 * qmt_tile_most_vectors > qmt_tile16 *qmt_channel_step / qmt_vec_lanes
+                             ? qmt_tile32 *qmt_tile_most_vectors
+                             : qmt_tile16 *qmt_channel_step / qmt_vec_lanes,
     qmt_band_pixels = 96 /* pixels whose sums wait for the pool at a time, if a pooled row needs no more */
 };
 
@@ -103,8 +103,8 @@ QMT_INLINE void qmt_real_sum(const struct qmt_real_walk *walk, int channel, cons
     QMT_UNROLL
     for (int p = 0; p < pixels; p++)
         QMT_UNROLL
-        for (int v = 0; v < vectors; v++)
-            sum[p * vectors + v] = qmt_vec_load(bias + v * qmt_vec_lanes);
+    for (int v = 0; v < vectors; v++)
+        sum[p * vectors + v] = qmt_vec_load(bias + v * qmt_vec_lanes);
     for (int ky = 0; ky < rows; ky++)
         for (size_t s = 0; s < spans; s++) {
             size_t at = (size_t)ky * input_row + s * column;
@@ -153,15 +153,15 @@ QMT_INLINE void qmt_real_tile(const struct qmt_real_walk *walk, int channel, con
     QMT_UNROLL
     for (int p = 0; p < pixels; p++)
         QMT_UNROLL
-        for (int v = 0; v < vectors; v++)
-            qmt_vec_store(to + (size_t)p * pitch + v * qmt_vec_lanes, sum[p * vectors + v]);
+    for (int v = 0; v < vectors; v++)
+        qmt_vec_store(to + (size_t)p * pitch + v * qmt_vec_lanes, sum[p * vectors + v]);
 }
 
 /* The same with counts that are known only when it runs. */
 static inline void qmt_real_tile8(const struct qmt_real_walk *walk, int channel, const float *const *inputs,
                                   enum qmt_real_finish finish, float *to, size_t pitch, int pixels)
 {
-#if !defined(__AVX512F__) /* whose registers hold 16 channels */
+#if QMT_REAL_LANES < 16 /* whose registers hold 16 channels */
     switch (pixels) {
     case 1: qmt_real_tile(walk, channel, inputs, finish, to, pitch, 1, 8); break;
     case 2: qmt_real_tile(walk, channel, inputs, finish, to, pitch, 2, 8); break;
@@ -186,7 +186,7 @@ static inline void qmt_real_tile16(const struct qmt_real_walk *walk, int channel
     case 3: qmt_real_tile(walk, channel, inputs, finish, to, pitch, 3, 16); break;
     case 4: qmt_real_tile(walk, channel, inputs, finish, to, pitch, 4, 16); break;
     case 5: qmt_real_tile(walk, channel, inputs, finish, to, pitch, 5, 16); break;
-#if defined(__AVX512F__)
+#if QMT_REAL_LANES == 16
     case 6: qmt_real_tile(walk, channel, inputs, finish, to, pitch, 6, 16); break;
     case 7: qmt_real_tile(walk, channel, inputs, finish, to, pitch, 7, 16); break;
     case 8: qmt_real_tile(walk, channel, inputs, finish, to, pitch, 8, 16); break;
@@ -204,7 +204,7 @@ static inline void qmt_real_tile32(const struct qmt_real_walk *walk, int channel
     switch (pixels) {
     case 1: qmt_real_tile(walk, channel, inputs, finish, to, pitch, 1, 32); break;
     case 2: qmt_real_tile(walk, channel, inputs, finish, to, pitch, 2, 32); break;
-#if defined(__AVX512F__)
+#if QMT_REAL_LANES == 16
     case 3: qmt_real_tile(walk, channel, inputs, finish, to, pitch, 3, 32); break;
     case 4: qmt_real_tile(walk, channel, inputs, finish, to, pitch, 4, 32); break;
     case 5: qmt_real_tile(walk, channel, inputs, finish, to, pitch, 5, 32); break;
@@ -309,8 +309,8 @@ QMT_INLINE void qmt_real_pool_row(const struct qmt_real_walk *walk, int channel,
         const size_t at = (size_t)(x * walk->pictures) * output->pitch;
         float *to = output->bytes ? values : output->real + at;
         for (int v = 0; v < vectors; v++)
-            qmt_vec_store(to + v * qmt_vec_lanes,
-                          qmt_real_finish_value(largest[v], output->finish, packed->slope + channel + v * qmt_vec_lanes));
+            qmt_vec_store(to + v * qmt_vec_lanes, qmt_real_finish_value(largest[v], output->finish,
+                                                                        packed->slope + channel + v * qmt_vec_lanes));
         if (output->bytes)
             qmt_real_quantize(values, channels, packed->output_scale, output->bytes + at);
     }
@@ -336,8 +336,7 @@ static inline void qmt_real_pool_row_of(const struct qmt_real_walk *walk, int ch
 /* The rows [y, y + rows) of the pool's output, from a band that begins with the first row that they need and holds
  * `band_rows`. */
 static inline void qmt_real_pool_band(const struct qmt_real_walk *walk, const qmt_strip *strip, int channel,
-                                      int channels, int y, int rows, int band_rows,
-                                      const struct qmt_real_output *first)
+                                      int channels, int y, int rows, int band_rows, const struct qmt_real_output *first)
 {
     const int kernel = walk->packed->pool_kernel, stride = walk->packed->pool_stride;
     const float *band = strip->scratch;
@@ -390,12 +389,12 @@ static inline void qmt_real_pooled(const struct qmt_real_walk *walk, const qmt_s
 /* Bytes of scratch, as qmt_kernels wants them. */
 static inline size_t qmt_real_scratch(const qmt_packed_layer *packed, int input_width)
 {
-    if (qmt_plane_fits(packed))
-        return qmt_plane_scratch(packed, input_width);
     if (packed->pool_kernel == 0)
         return 0;
     const size_t row = (size_t)packed->pool_kernel * (size_t)input_width;
-    return (row > qmt_band_pixels ? row : qmt_band_pixels) * qmt_tile_most_channels * sizeof(float);
+    const size_t band = (row > qmt_band_pixels ? row : qmt_band_pixels) * qmt_tile_most_channels * sizeof(float);
+    const size_t planes = qmt_plane_fits(packed) ? qmt_plane_scratch(packed, input_width) : 0;
+    return band > planes ? band : planes;
 }
 
 static inline struct qmt_real_walk qmt_real_walk_start(const qmt_packed_layer *packed, const qmt_strip *strip)
@@ -404,20 +403,20 @@ static inline struct qmt_real_walk qmt_real_walk_start(const qmt_packed_layer *p
     const size_t channels = (size_t)packed->in_channels, columns = (size_t)packed->kernel_width;
     const size_t step = (size_t)packed->in_padded;
     const bool whole = pictures == 1 && channels == step; /* a kernel row's inputs lie side by side */
-    return (struct qmt_real_walk){
-        .packed = packed,
-        .input = strip->input,
-        .input_row = (size_t)(pictures * strip->input_width) * step,
-        .step = step,
-        .column = (size_t)pictures * step,
-        .spans = whole ? 1 : columns,
-        .span = whole ? columns * channels : channels,
-        .block_weights = (size_t)packed->kernel_height * columns * channels * qmt_channel_step,
-        .width = (strip->input_width - packed->kernel_width + 1) * pictures,
-        .pictures = pictures,
-        .finish = packed->activation == QMT_ACTIVATION_RELU    ? QMT_REAL_RELU
-                  : packed->activation == QMT_ACTIVATION_PRELU ? QMT_REAL_SLOPE
-                                                               : QMT_REAL_RAW};
+    return (struct qmt_real_walk){.packed = packed,
+                                  .input = strip->input,
+                                  .input_row = (size_t)(pictures * strip->input_width) * step,
+                                  .step = step,
+                                  .column = (size_t)pictures * step,
+                                  .spans = whole ? 1 : columns,
+                                  .span = whole ? columns * channels : channels,
+                                  .block_weights =
+                                      (size_t)packed->kernel_height * columns * channels * qmt_channel_step,
+                                  .width = (strip->input_width - packed->kernel_width + 1) * pictures,
+                                  .pictures = pictures,
+                                  .finish = packed->activation == QMT_ACTIVATION_RELU    ? QMT_REAL_RELU
+                                            : packed->activation == QMT_ACTIVATION_PRELU ? QMT_REAL_SLOPE
+                                                                                         : QMT_REAL_RAW};
 }
 
 /* Channels to compute at a time, from `channel` on. 32 where there are too few pixels for a
@@ -436,7 +435,7 @@ static inline int qmt_real_channels(const struct qmt_real_walk *walk, int channe
 /* Runs an FP32 layer over a strip. */
 static inline void qmt_real_strip(const qmt_packed_layer *packed, const qmt_strip *strip)
 {
-    if (qmt_plane_fits(packed)) {
+    if (qmt_plane_fits(packed) && strip->pictures <= 1) { /* the same sums in the same order */
         qmt_plane_strip(packed, strip);
         return;
     }

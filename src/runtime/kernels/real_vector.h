@@ -1,6 +1,6 @@
 /* A register of floats of one instruction set, for the FP32 kernels, which are one source compiled for each
- * (real_tiles.h); where the compiler is told of none, QMT_REAL_VECTOR is undefined. A product and a sum round once. Private to
- * runtime/kernels. */
+ * (real_tiles.h). A product and its sum round once. Where the compiler is told of no such set, QMT_REAL_LANES is
+ * undefined, and nothing else is here. Private to runtime/kernels. */
 #ifndef QMT_KERNELS_REAL_VECTOR_H
 #define QMT_KERNELS_REAL_VECTOR_H
 
@@ -14,13 +14,20 @@
 #endif
 
 /* How many floats a register holds, and how many sums the register file holds beside the weights and the input that
- * they are made of: those of 8, 16 or 32 neighboring channels of qmt_tile8, qmt_tile16 or qmt_tile32 pixels, and those of
- * qmt_plane_channels channels of qmt_plane_vectors registers of pixels. */
+ * they are made of: those of 8, 16 or 32 neighboring channels of qmt_tile8, qmt_tile16 or qmt_tile32 pixels, and those
+ * of qmt_plane_channels channels of qmt_plane_vectors registers of pixels. */
 #if defined(__AVX512F__) || defined(QMT_EMULATED_AVX512) /* emulated: by tests */
 #include <immintrin.h>
-#define QMT_REAL_VECTOR
+#define QMT_REAL_LANES 16
 typedef __m512 qmt_vec;
-enum { qmt_vec_lanes = 16, qmt_tile8 = 12, qmt_tile16 = 12, qmt_tile32 = 12, qmt_plane_vectors = 2, qmt_plane_channels = 12 };
+enum {
+    qmt_vec_lanes = 16,
+    qmt_tile8 = 12,
+    qmt_tile16 = 12,
+    qmt_tile32 = 12,
+    qmt_plane_vectors = 2,
+    qmt_plane_channels = 12
+};
 
 QMT_INLINE qmt_vec qmt_vec_load(const float *from)
 {
@@ -98,9 +105,16 @@ QMT_INLINE void qmt_vec_transpose(qmt_vec *v)
 }
 #elif defined(__AVX2__)
 #include <immintrin.h>
-#define QMT_REAL_VECTOR
+#define QMT_REAL_LANES 8
 typedef __m256 qmt_vec;
-enum { qmt_vec_lanes = 8, qmt_tile8 = 8, qmt_tile16 = 6, qmt_tile32 = 3, qmt_plane_vectors = 2, qmt_plane_channels = 6 };
+enum {
+    qmt_vec_lanes = 8,
+    qmt_tile8 = 8,
+    qmt_tile16 = 6,
+    qmt_tile32 = 3,
+    qmt_plane_vectors = 2,
+    qmt_plane_channels = 6
+};
 
 QMT_INLINE qmt_vec qmt_vec_load(const float *from)
 {
@@ -173,9 +187,16 @@ QMT_INLINE void qmt_vec_transpose(qmt_vec *v)
 }
 #elif defined(__aarch64__) && defined(__ARM_NEON)
 #include <arm_neon.h>
-#define QMT_REAL_VECTOR
+#define QMT_REAL_LANES 4
 typedef float32x4_t qmt_vec;
-enum { qmt_vec_lanes = 4, qmt_tile8 = 8, qmt_tile16 = 6, qmt_tile32 = 3, qmt_plane_vectors = 4, qmt_plane_channels = 6 };
+enum {
+    qmt_vec_lanes = 4,
+    qmt_tile8 = 8,
+    qmt_tile16 = 6,
+    qmt_tile32 = 3,
+    qmt_plane_vectors = 4,
+    qmt_plane_channels = 6
+};
 
 QMT_INLINE qmt_vec qmt_vec_load(const float *from)
 {

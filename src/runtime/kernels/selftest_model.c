@@ -63,14 +63,20 @@ static uint64_t hash_values(const void *values, size_t bytes)
     return hash;
 }
 
+static double byte_at(const void *values, size_t i, bool is_unsigned)
+{
+    return is_unsigned ? ((const uint8_t *)values)[i] : ((const int8_t *)values)[i];
+}
+
 /* Counts values that differ; the largest difference in steps, or over the largest value. */
 static void measure(const struct kept *kept, const qmt_tap_tensor *tensor, qmt_selftest_row *row)
 {
     double largest = 0, reach = 0;
     row->values = kept->count;
     for (size_t i = 0; i < kept->count; i++) {
-        const double a = kept->int8 ? ((const int8_t *)kept->values)[i] : (double)((const float *)kept->values)[i];
-        const double b = tensor->int8 ? tensor->int8[i] : (double)tensor->real[i];
+        const double a = kept->int8 ? byte_at(kept->values, i, tensor->is_unsigned)
+                                    : (double)((const float *)kept->values)[i];
+        const double b = tensor->int8 ? byte_at(tensor->int8, i, tensor->is_unsigned) : (double)tensor->real[i];
         row->differ += a != b;
         largest = fabs(a - b) > largest ? fabs(a - b) : largest;
         reach = fabs(a) > reach ? fabs(a) : reach;

@@ -21,6 +21,14 @@ int8_t qmt_quantize_value(float x, float scale)
     return (int8_t)((q + to_integer) - to_integer);
 }
 
+uint8_t qmt_quantize_unsigned(float x, float scale)
+{
+    float q = x / scale;
+    q = q < 255.0f ? q : 255.0f;
+    q = q > 0.0f ? q : 0.0f;
+    return (uint8_t)((q + to_integer) - to_integer);
+}
+
 float qmt_input_scale(void)
 {
     return (127.5f / 128.0f) / 127.0f;

@@ -111,10 +111,14 @@ static bool all_finite(const float *values, size_t count)
     return true;
 }
 
-static bool all_positive(const float *values, size_t count)
+/* Far beyond what quantizers choose, and near enough for the product of two, over a third, times a slope, to be a
+ * finite number: no sum becomes a NaN, which processors would round to different integers. */
+static const float least_scale = 1e-20f, largest_scale = 1e6f, largest_slope = 1e6f;
+
+static bool all_scales(const float *values, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (!(values[i] > 0))
+        if (!(values[i] >= least_scale && values[i] <= largest_scale))
             return false;
     return true;
 }
@@ -132,9 +136,13 @@ static qmtcnn_status check_numbers(const qmt_layer *layer, qmtcnn_error *error)
     if (!layer->weight_scale || !layer->bias_int32 || qmt_layer_taps(layer) > most_taps)
         return qmt_fail(error, QMTCNN_ERROR_ARGUMENT, "layer %s: INT8, but not quantized by qmt_layer_quantize()",
                         layer->name);
-    if (!(layer->input_scale > 0) || !isfinite(layer->input_scale) || !all_finite(layer->weight_scale, outputs) ||
-        !all_positive(layer->weight_scale, outputs))
-        return qmt_fail(error, QMTCNN_ERROR_NUMERIC, "layer %s: a scale is not a positive number", layer->name);
+    if (!all_scales(&layer->input_scale, 1) || !all_scales(layer->weight_scale, outputs))
+        return qmt_fail(error, QMTCNN_ERROR_NUMERIC, "layer %s: a scale is not in %g .. %g", layer->name,
+                        (double)least_scale, (double)largest_scale);
+    for (size_t c = 0; layer->slope && c < outputs; c++)
+        if (fabsf(layer->slope[c]) > largest_slope)
+            return qmt_fail(error, QMTCNN_ERROR_NUMERIC, "layer %s: the slope of channel %zu is %g; INT8 takes %g",
+                            layer->name, c, (double)layer->slope[c], (double)largest_slope);
     for (size_t i = 0; i < weights; i++)
         if (layer->weight_int8[i] == -128)
             return qmt_fail(error, QMTCNN_ERROR_NUMERIC, "layer %s: an INT8 weight is -128; -127 is the least",

@@ -20,7 +20,9 @@ int qmt_net_side(qmt_net_id net);
 
 typedef enum qmt_activation { QMT_ACTIVATION_NONE, QMT_ACTIVATION_RELU, QMT_ACTIVATION_PRELU } qmt_activation;
 
-/* Limits that a file may not pass, so that a hostile one costs nothing. */
+/* Limits that a file may not pass, so that a hostile one costs nothing. A file has at most 256 MB; reading takes memory in
+ * proportion to it, since every claim is checked against the bytes that are there. Scales of INT8 layers lie in 1e-20 to
+ * 1e6, slopes of PReLU before them in -1e6 to 1e6; weights, biases and slopes are finite. */
 enum {
     qmt_max_layers = 32,
     qmt_max_channels = 4096,
@@ -115,6 +117,8 @@ qmtcnn_status qmt_model_check(const qmt_model *model, qmtcnn_error *error);
 float qmt_scale_for(float maximum);
 /* saturate(round half to even(x / scale)) in [-127, 127]: divides, as ONNX QuantizeLinear does. */
 int8_t qmt_quantize_value(float x, float scale);
+/* The same in [0, 255]. */
+uint8_t qmt_quantize_unsigned(float x, float scale);
 /* The scale of the first layer's input: (127.5 / 128) / 127 (design: never 1/128). */
 float qmt_input_scale(void);
 

@@ -194,7 +194,7 @@ qmtcnn_status qmt_file_write(const char *path, const void *data, size_t size, qm
 static int open_file(const char *path, size_t *size, qmtcnn_error *error)
 {
     struct stat info;
-    int file = open(path, O_RDONLY | O_CLOEXEC);
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe's name may not make it wait */
     if (file < 0) {
         fail_with_errno(error, "open", path);
         return -1;

@@ -22,9 +22,8 @@ static void add_label_protocol(qmt_text *text, const qmt_evaluation *evaluation)
                  "at_score, recall_by_size: of the boxes with a score of at least %.2f (the detector's own limit for "
                  "O-Net) among all that this run found.\n",
                  evaluation->score);
-    qmt_text_add(text,
-                 "landmark_error: mean distance of the five points over the labeled eye distance, on found faces "
-                 "with labeled points.\n");
+    qmt_text_add(text, "landmark_error: mean distance of the five points over the labeled eye distance, on found faces "
+                       "with labeled points.\n");
 }
 
 char *qmt_evaluation_protocol(const qmt_evaluation *evaluation)

@@ -48,10 +48,18 @@ struct state {
 
 /* ---- Recording ------------------------------------------------------------------------------- */
 
+/* A value of an INT8 or uint8 tensor, in steps. */
+static int step_at(const qmt_tap_tensor *tensor, size_t i)
+{
+    return tensor->is_unsigned ? (uint8_t)tensor->int8[i] : tensor->int8[i];
+}
+
 static void note_saturation(struct layer_sums *sums, const qmt_tap_tensor *tensor, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
-        sums->saturated += tensor->int8[i] == 127 || tensor->int8[i] <= -127;
+    for (size_t i = 0; i < count; i++) {
+        const int step = step_at(tensor, i);
+        sums->saturated += tensor->is_unsigned ? step == 255 : step == 127 || step <= -127;
+    }
 }
 
 static void record(void *argument, const qmt_tap_tensor *tensor)
@@ -68,7 +76,7 @@ static void record(void *argument, const qmt_tap_tensor *tensor)
     to->width = tensor->width;
     to->channels = tensor->channels;
     for (size_t i = 0; i < count; i++)
-        to->values[i] = tensor->int8 ? (float)tensor->int8[i] * tensor->scale : tensor->real[i];
+        to->values[i] = tensor->int8 ? (float)step_at(tensor, i) * tensor->scale : tensor->real[i];
     if (state->pass == quantized) {
         struct layer_sums *sums = &state->sums[state->net][tensor->layer];
         snprintf(sums->name, sizeof sums->name, "%s", tensor->name ? tensor->name : "");

@@ -38,6 +38,10 @@ static qmtcnn_status class_figures(const qmt_prediction *predictions, size_t cou
     size_t total[qmt_class_count] = {0}, called_face[qmt_class_count] = {0}, candidates = 0;
     for (size_t i = 0; i < count; i++) {
         qmt_sample_class kind = predictions[i].sample_class;
+        if (isnan(predictions[i].score)) { /* it has no place in an order */
+            qmt_free(ranked);
+            return qmt_fail(error, QMTCNN_ERROR_NUMERIC, "the score of validation sample %zu is not a number", i);
+        }
         total[kind]++;
         called_face[kind] += predictions[i].score >= 0.5f;
         if (kind == QMT_NEGATIVE || kind == QMT_POSITIVE)
