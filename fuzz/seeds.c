@@ -1,4 +1,4 @@
-/* Writes first inputs for the fuzz targets: fuzz_seeds FOLDER makes FOLDER/TARGET/NAME, about 100 KB in all. They are
+/* Writes first inputs for the fuzz targets: fuzz_seeds FOLDER makes FOLDER/TARGET/NAME, under 200 KB in all. They are
  * small and made here, so that the repository holds no binary files. */
 #include "common/matlab_file.h"
 #include "networks.h"

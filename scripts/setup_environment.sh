@@ -40,7 +40,7 @@ install_debian() {
             shellcheck)
     fi
     if [ $all_tools = yes ]; then
-        wanted+=(chromium gcc-aarch64-linux-gnu qemu-user python3-venv time)
+        wanted+=(chromium gcc-aarch64-linux-gnu g++-aarch64-linux-gnu qemu-user python3-venv time)
     fi
     for package in "${wanted[@]}"; do
         # The sanitizers' runtime carries clang's version in its name.

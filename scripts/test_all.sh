@@ -140,7 +140,7 @@ fi
 
 hostile() {
     QMT_HOSTILE_ROUNDS=100 QMT_TOOL=$sanitized/qmtcnn QMT_BUILD=$sanitized QMT_ROOT=$PWD \
-        ASAN_OPTIONS=allocator_may_return_null=1 tests/cli/test_hostile.sh
+        tests/cli/test_hostile.sh
 }
 if [ -x "$sanitized/qmtcnn" ]; then
     check "damaged files, 100 of each a command, under sanitizers" hostile

@@ -22,15 +22,15 @@ enum { most_runs = 1000, least_runs = 5, rnet_batch = 32, onet_batch = 8, most_c
 /* What a worker owns. */
 struct room {
     qmt_face_cell *cells; /* P-Net's, as many as a tile has */
-    float *values;   /* R- or O-Net's, of a batch */
+    float *values;        /* R- or O-Net's, of a batch */
     qmtcnn_status status;
     qmtcnn_error error;
 };
 
 struct bench {
-    const char *models, *precision, *size, *image, *format, *sysfs;
+    const char *models, *precision, *size, *image, *format, *sysfs, *kernels;
     bool profile, energy; /* instead of the plain benchmark */
-    float seconds; /* each of the four measurements takes at least this */
+    float seconds;        /* each of the four measurements takes at least this */
     int rnet_crops, onet_crops;
     int width, height;
     qmtcnn_options options;
@@ -84,8 +84,8 @@ static void tile_task(void *state, int index, int worker)
     qmt_pixels pixels = {bench->pixels, tile->level_width, tile->height, 3 * (ptrdiff_t)tile->level_width};
     struct room *room = &bench->rooms[worker];
     qmt_face_cells cells = {.threshold = bench->options.thresholds[QMT_PNET],
-                       .found = room->cells,
-                       .room = (size_t)tile->cell_rows * (size_t)tile->cell_columns};
+                            .found = room->cells,
+                            .room = (size_t)tile->cell_rows * (size_t)tile->cell_columns};
     if (room->status == QMTCNN_OK)
         room->status = bench->backend.run_pnet(bench->backend.state, worker, &pixels, &cells, &room->error);
 }
@@ -230,8 +230,7 @@ static qmtcnn_status prepare_bench(struct bench *bench, qmtcnn_error *error)
 {
     const qmt_network *networks[qmt_net_count];
     qmtcnn_options defaults;
-    qmtcnn_status status =
-        qmtcnn_model_open(bench->models, qmt_parse_precision(bench->precision), &bench->model, error);
+    qmtcnn_status status = qmt_open_models(bench->models, bench->precision, bench->kernels, &bench->model, error);
     if (status != QMTCNN_OK)
         return status;
     qmtcnn_options_default(bench->model, &defaults);
@@ -247,8 +246,8 @@ static qmtcnn_status prepare_bench(struct bench *bench, qmtcnn_error *error)
         status = prepare_picture(bench, error);
     if (status == QMTCNN_OK)
         status = qmt_pyramid_tiles(&bench->backend, bench->width, bench->height, &bench->options,
-                                   qmt_pool_threads(bench->pool), &bench->tiles,
-                                   &bench->tiles_size, &bench->tile_count, error);
+                                   qmt_pool_threads(bench->pool), &bench->tiles, &bench->tiles_size, &bench->tile_count,
+                                   error);
     if (status == QMTCNN_OK)
         status = prepare_buffers(bench, error);
     return status;
@@ -425,6 +424,11 @@ int qmt_bench_detect(int argc, char **argv)
                                    .value = &bench.options.threads,
                                    .argument = "N",
                                    .help = "threads (1; 0: one per processor)"},
+                                  {.name = "kernels",
+                                   .kind = QMT_OPTION_TEXT,
+                                   .value = &bench.kernels,
+                                   .argument = "NAME",
+                                   .help = "for developers: other kernels than the best, such as c; see qmtcnn info"},
                                   {.name = "image",
                                    .kind = QMT_OPTION_TEXT,
                                    .value = &bench.image,

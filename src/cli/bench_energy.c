@@ -59,11 +59,12 @@ static qmtcnn_status run_block(const qmt_bench_request *request, struct side *si
             last = now;
         }
     }
+    now = qmt_seconds();
     if (status == QMTCNN_OK)
-        status = qmt_energy_read(meter, qmt_seconds(), error);
+        status = qmt_energy_read(meter, now, error);
     if (status == QMTCNN_OK) {
         side->joules += qmt_energy_joules(meter);
-        side->seconds += qmt_seconds() - start;
+        side->seconds += now - start;
         side->pictures += pictures;
     }
     return status;

@@ -179,13 +179,13 @@ static qmtcnn_status time_stages(struct profile *profile, int precision, qmtcnn_
         status = qmtcnn_detect(context, &view, &faces, &count, error);
         qmtcnn_context_timing(context, &timing);
         const double parts[qmt_profile_stages] = {0,
-                                               timing.resize_ms,
-                                               timing.pnet_ms,
-                                               timing.crop_ms,
-                                               timing.rnet_ms,
-                                               timing.onet_ms,
-                                               timing.nms_ms,
-                                               timing.total_ms};
+                                                  timing.resize_ms,
+                                                  timing.pnet_ms,
+                                                  timing.crop_ms,
+                                                  timing.rnet_ms,
+                                                  timing.onet_ms,
+                                                  timing.nms_ms,
+                                                  timing.total_ms};
         for (int s = QMT_STAGE_RESIZE; s < qmt_profile_stages && runs >= 0; s++)
             keep_fastest(&profile->result.stages[s].cost[precision].ms, parts[s]);
     }
@@ -225,7 +225,7 @@ static qmtcnn_status time_convert(struct profile *profile, qmtcnn_error *error)
 static void count_stages(struct profile *profile)
 {
     static const char *const names[qmt_profile_stages] = {"convert", "resize", "P-Net", "crops",
-                                                       "R-Net",   "O-Net",  "NMS",   "picture"};
+                                                          "R-Net",   "O-Net",  "NMS",   "picture"};
     const double picture = 3.0 * profile->request->width * profile->request->height;
     double levels = 0;
     for (size_t i = 0; i < profile->tile_count; i++)
@@ -295,8 +295,8 @@ static qmtcnn_status prepare(struct profile *profile, qmtcnn_error *error)
         status =
             qmt_backend_create((const qmt_network *const *)profile->networks[qmt_profile_fp32], 1, &backend, error);
     if (status == QMTCNN_OK)
-        status = qmt_pyramid_tiles(&backend, request->width, request->height, request->options, 1,
-                                   &profile->tiles, &profile->tiles_size, &profile->tile_count, error);
+        status = qmt_pyramid_tiles(&backend, request->width, request->height, request->options, 1, &profile->tiles,
+                                   &profile->tiles_size, &profile->tile_count, error);
     qmt_backend_free(&backend);
     if (status != QMTCNN_OK)
         return status;

@@ -214,13 +214,7 @@ static qmtcnn_status visit(void *state, const qmt_picture *picture, qmtcnn_error
 
 static qmtcnn_status open_detector(struct detect *detect, qmtcnn_error *error)
 {
-    const qmt_kernels *kernels = detect->kernels ? qmt_kernels_select(detect->kernels) : NULL;
-    if (detect->kernels && !kernels)
-        return qmt_fail(error, QMTCNN_ERROR_ARGUMENT,
-                        "no kernels called '%s' that this processor can run; `qmtcnn info` lists those that it can",
-                        detect->kernels);
-    qmtcnn_status status =
-        qmt_api_open(detect->models, qmt_parse_precision(detect->precision), kernels, &detect->model, error);
+    qmtcnn_status status = qmt_open_models(detect->models, detect->precision, detect->kernels, &detect->model, error);
     if (status != QMTCNN_OK)
         return status;
     if (!detect->given) {

@@ -1,6 +1,7 @@
 #define _POSIX_C_SOURCE 200809L /* strcasecmp */
 #include "cli/pictures.h"
 
+#include "runtime/detect/api.h"
 #include "toolkit/base/file.h"
 
 #include <stdio.h>
@@ -121,4 +122,15 @@ qmtcnn_precision qmt_parse_precision(const char *name)
     if (strcmp(name, "int8") == 0)
         return QMTCNN_PRECISION_INT8;
     return strcmp(name, "fp32") == 0 ? QMTCNN_PRECISION_FP32 : QMTCNN_PRECISION_AUTO;
+}
+
+qmtcnn_status qmt_open_models(const char *folder, const char *precision, const char *kernels, qmtcnn_model **model,
+                              qmtcnn_error *error)
+{
+    const qmt_kernels *table = qmt_kernels_select(kernels);
+    if (!table)
+        return qmt_fail(error, QMTCNN_ERROR_ARGUMENT,
+                        "no kernels called '%s' that this processor can run; `qmtcnn info` lists those that it can",
+                        kernels);
+    return qmt_api_open(folder, qmt_parse_precision(precision), table, model, error);
 }

@@ -24,5 +24,8 @@ qmtcnn_status qmt_pictures_visit(const char *input, qmt_picture_visitor visitor,
 
 /* "auto", "fp32" or "int8". */
 qmtcnn_precision qmt_parse_precision(const char *name);
+/* Opens the models in `folder`; `kernels` names those to run them, or is NULL for the best. */
+qmtcnn_status qmt_open_models(const char *folder, const char *precision, const char *kernels, qmtcnn_model **model,
+                              qmtcnn_error *error);
 
 #endif

@@ -136,6 +136,7 @@ from_stdin() {
 ok "detect: standard input" from_stdin
 # Bad files among good ones: a line for each, all good ones done, and 1 at the end.
 among_others() {
+    local name
     rm -rf mixed
     mkdir -p mixed/empty.jpg mixed/below
     cp "$picture" mixed/a.jpg

@@ -4,6 +4,7 @@
 
 #include "common/test.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -22,15 +23,16 @@ static inline void guard_create(guard_arena *arena, size_t size)
     const size_t page = (size_t)sysconf(_SC_PAGESIZE);
     arena->page = page;
     arena->size = (size + page - 1) / page * page;
-    arena->memory = mmap(NULL, arena->size + 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    assert_true(arena->memory != MAP_FAILED);
+    arena->memory = aligned_alloc(page, arena->size + 2 * page);
+    assert_non_null(arena->memory);
     assert_int_equal(mprotect(arena->memory, page, PROT_NONE), 0);
     assert_int_equal(mprotect(arena->memory + page + arena->size, page, PROT_NONE), 0);
 }
 
 static inline void guard_free(guard_arena *arena)
 {
-    munmap(arena->memory, arena->size + 2 * arena->page);
+    assert_int_equal(mprotect(arena->memory, arena->size + 2 * arena->page, PROT_READ | PROT_WRITE), 0);
+    free(arena->memory);
 }
 
 /* A buffer of `size` bytes that ends `gap` bytes before the page after it, or (gap < 0) begins behind the one before

@@ -90,7 +90,8 @@ static bool fake_size(void *state, int height, int width, int *out_height, int *
     return true;
 }
 
-static qmtcnn_status fake_pnet(void *state, int worker, const qmt_pixels *level, qmt_face_cells *cells, qmtcnn_error *error)
+static qmtcnn_status fake_pnet(void *state, int worker, const qmt_pixels *level, qmt_face_cells *cells,
+                               qmtcnn_error *error)
 {
     struct fake *fake = state;
     int rows = 0, columns = 0;

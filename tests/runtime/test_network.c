@@ -95,7 +95,8 @@ static void check_net(qmt_net_id net, bool int8, qmt_activation activation, int 
     size_t map = (size_t)out_height * (size_t)out_width;
     float *values = calloc(map * 16, sizeof *values);
     assert_non_null(values);
-    qmt_outputs outputs = {.face = values, .box = values + map, .landmarks = values + 5 * map, .logit = values + 15 * map};
+    qmt_outputs outputs = {
+        .face = values, .box = values + map, .landmarks = values + 5 * map, .logit = values + 15 * map};
     assert_ok(qmt_network_run(network, workspace, pixels, 3 * width, 1, height, width, &outputs, compare_tap,
                               &expectation, &error),
               &error);

@@ -9,7 +9,8 @@ struct own {
     int workers;
 };
 
-static qmtcnn_status run_pnet(void *state, int worker, const qmt_pixels *level, qmt_face_cells *cells, qmtcnn_error *error)
+static qmtcnn_status run_pnet(void *state, int worker, const qmt_pixels *level, qmt_face_cells *cells,
+                              qmtcnn_error *error)
 {
     struct own *own = state;
     qmt_outputs outputs = {.cells = cells};

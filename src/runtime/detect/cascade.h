@@ -13,7 +13,8 @@ typedef struct qmt_backend {
     void *state;
     /* One pyramid level: appends the cells (stride 2, 12 pixels wide) whose face probability is over cells->threshold,
      * row by row. There is room for all. */
-    qmtcnn_status (*run_pnet)(void *state, int worker, const qmt_pixels *level, qmt_face_cells *cells, qmtcnn_error *error);
+    qmtcnn_status (*run_pnet)(void *state, int worker, const qmt_pixels *level, qmt_face_cells *cells,
+                              qmtcnn_error *error);
     /* Cells of P-Net's map for a level. */
     bool (*pnet_size)(void *state, int height, int width, int *out_height, int *out_width);
     /* `count` crops of 24 x 24 (net QMT_RNET) or 48 x 48 (QMT_ONET), uint8 RGB, packed. */

@@ -27,8 +27,8 @@ static void run(const qmt_packed_layer *packed, const qmt_strip *strip)
 
 const qmt_kernels *qmt_kernels_avx2(void)
 {
-    static const qmt_kernels kernels = {
-        "avx2", pack, qmt_packed_release, qmt_packed_bytes, scratch_size, run, qmt_avx2_normalize};
+    static const qmt_kernels kernels = {"avx2",       pack, qmt_packed_release, qmt_packed_bytes,
+                                        scratch_size, run,  qmt_avx2_normalize};
     return &kernels;
 }
 #endif

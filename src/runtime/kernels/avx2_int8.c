@@ -46,8 +46,8 @@ static qmtcnn_status pack_words(const qmt_layer *layer, const qmt_pack_options *
 qmtcnn_status qmt_avx2_int8_pack(const qmt_layer *layer, const qmt_pack_options *options, qmt_packed_layer **packed,
                                  qmtcnn_error *error)
 {
-    qmtcnn_status status = options->signed_input ? pack_words(layer, options, packed, error)
-                                                 : pack_runs(layer, options, packed, error);
+    qmtcnn_status status =
+        options->signed_input ? pack_words(layer, options, packed, error) : pack_runs(layer, options, packed, error);
     if (status == QMTCNN_OK)
         (*packed)->interleaves = options->output_scale > 0 || layer->pool_kernel == 0;
     return status;
@@ -92,7 +92,7 @@ struct walk {
     const qmt_strip *strip;
     int pictures;
     bool first; /* the first layer's own kernel */
-    int width; /* pixels of a row of convolution output, of a picture */
+    int width;  /* pixels of a row of convolution output, of a picture */
     size_t input_row, word_row;
     int32_t *offsets;
     char *words; /* signed input: rows [first_word, end_word) */

@@ -28,8 +28,7 @@ QMT_INLINE __m256 qmt_avx2_scale(__m256i sum, __m256 factor, __m256 negative_fac
 /* Rounds half to even. Saturates at +-127: the order of operands sends a NaN to 127, as in C. */
 QMT_INLINE __m256i qmt_avx2_round(__m256 value)
 {
-    return _mm256_cvtps_epi32(
-        _mm256_max_ps(_mm256_min_ps(value, _mm256_set1_ps(127.0f)), _mm256_set1_ps(-127.0f)));
+    return _mm256_cvtps_epi32(_mm256_max_ps(_mm256_min_ps(value, _mm256_set1_ps(127.0f)), _mm256_set1_ps(-127.0f)));
 }
 
 /* Four pixels x eight channels: a pixel's eight bytes in each quarter. */
@@ -69,9 +68,8 @@ QMT_INLINE void qmt_avx2_finish_four(const __m256i *sum, __m256 factor, __m256 n
                                   qmt_avx2_relu(sum[2], factor), qmt_avx2_relu(sum[3], factor));
         bytes = _mm256_max_epi8(bytes, _mm256_setzero_si256());
     } else {
-        bytes = qmt_avx2_to_bytes(
-            qmt_avx2_byte(sum[0], factor, negative), qmt_avx2_byte(sum[1], factor, negative),
-            qmt_avx2_byte(sum[2], factor, negative), qmt_avx2_byte(sum[3], factor, negative));
+        bytes = qmt_avx2_to_bytes(qmt_avx2_byte(sum[0], factor, negative), qmt_avx2_byte(sum[1], factor, negative),
+                                  qmt_avx2_byte(sum[2], factor, negative), qmt_avx2_byte(sum[3], factor, negative));
     }
     qmt_avx2_store_bytes(bytes, output, pixel);
 }

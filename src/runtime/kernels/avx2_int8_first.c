@@ -9,10 +9,10 @@
 #include "runtime/kernels/avx2_int8_finish.h"
 
 enum {
-    lanes = 8,      /* pooled pixels of a tile */
-    pairs = 15,     /* of inputs: five a kernel row */
-    row_pairs = 5,  /* red and green at each of three columns, blue at 0 and 1, blue at 2 */
-    side = 3,       /* of the kernel */
+    lanes = 8,       /* pooled pixels of a tile */
+    pairs = 15,      /* of inputs: five a kernel row */
+    row_pairs = 5,   /* red and green at each of three columns, blue at 0 and 1, blue at 2 */
+    side = 3,        /* of the kernel */
     row_reserve = 16 /* pairs behind a row's last, which tiles may read */
 };
 
@@ -159,9 +159,9 @@ QMT_INLINE __m256i four_channels(const __m256i *values)
 {
     const __m256i transpose = _mm256_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15, 0, 4, 8, 12, 1, 5,
                                                9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    return _mm256_shuffle_epi8(_mm256_packs_epi16(_mm256_packs_epi32(values[0], values[1]),
-                                                  _mm256_packs_epi32(values[2], values[3])),
-                               transpose);
+    return _mm256_shuffle_epi8(
+        _mm256_packs_epi16(_mm256_packs_epi32(values[0], values[1]), _mm256_packs_epi32(values[2], values[3])),
+        transpose);
 }
 
 QMT_INLINE void store_two(__m256i two, int8_t *output, size_t pixel)

@@ -45,7 +45,8 @@ void qmt_avx2_words_offsets(const qmt_packed_layer *packed, size_t row, int pict
     const size_t column = (size_t)pictures * (size_t)packed->in_padded * sizeof(int16_t);
     for (int i = 0; i < pairs; i++) {
         const struct pair pair = pair_at(packed, i);
-        offsets[i] = (int32_t)((size_t)pair.ky * row + (size_t)pair.kx * column + (size_t)pair.channel * sizeof(int16_t));
+        offsets[i] =
+            (int32_t)((size_t)pair.ky * row + (size_t)pair.kx * column + (size_t)pair.channel * sizeof(int16_t));
     }
 }
 
@@ -170,9 +171,8 @@ QMT_INLINE void finish_sixteen(const qmt_packed_layer *packed, int channel, cons
                                   qmt_avx2_relu(sum[9], high));
         bytes = _mm256_max_epi8(bytes, _mm256_setzero_si256());
     } else {
-        bytes = qmt_avx2_to_bytes(
-            qmt_avx2_byte(sum[0], low, low_negative), qmt_avx2_byte(sum[8], high, high_negative),
-            qmt_avx2_byte(sum[1], low, low_negative), qmt_avx2_byte(sum[9], high, high_negative));
+        bytes = qmt_avx2_to_bytes(qmt_avx2_byte(sum[0], low, low_negative), qmt_avx2_byte(sum[8], high, high_negative),
+                                  qmt_avx2_byte(sum[1], low, low_negative), qmt_avx2_byte(sum[9], high, high_negative));
     }
     _mm_storeu_si128((__m128i *)(void *)(output + channel), _mm256_castsi256_si128(bytes));
     if (two)

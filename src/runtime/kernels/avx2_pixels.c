@@ -8,8 +8,8 @@
 /* Eight pixels' bytes, 24 in a row, to 32 with a zero behind each three. Reads 28 bytes. */
 QMT_INLINE __m256i spread_eight(const uint8_t *pixels)
 {
-    const __m256i order = _mm256_setr_epi8(0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11, -1, 0, 1, 2, -1, 3, 4, 5, -1,
-                                           6, 7, 8, -1, 9, 10, 11, -1);
+    const __m256i order = _mm256_setr_epi8(0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11, -1, 0, 1, 2, -1, 3, 4, 5,
+                                           -1, 6, 7, 8, -1, 9, 10, 11, -1);
     const __m128i low = _mm_loadu_si128((const __m128i *)(const void *)pixels);
     const __m128i high = _mm_loadu_si128((const __m128i *)(const void *)(pixels + 12));
     return _mm256_shuffle_epi8(_mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1), order);
@@ -20,7 +20,7 @@ static void normalize_row(const qmt_pixel_table *table, const uint8_t *pixels, i
 {
     const __m256i sign = _mm256_set1_epi32(0x00808080), zero = _mm256_setzero_si256();
     int x = 0;
-    for (; x + 10 <= width; x += 8) { /* ten pixels: what a turn reads */
+    for (; x + 10 <= width; x += 8) {                                               /* ten pixels: what a turn reads */
         const __m256i value = _mm256_xor_si256(spread_eight(pixels + 3 * x), sign); /* p - 128; the fourth stays 0 */
         const __m256i below = _mm256_cmpgt_epi8(zero, value);                       /* -1 where negative */
         _mm256_storeu_si256((__m256i *)(void *)(output + 4 * x), _mm256_sub_epi8(value, below));

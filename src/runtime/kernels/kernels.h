@@ -34,10 +34,10 @@ typedef struct qmt_strip {
 
 /* How a layer is to run. */
 typedef struct qmt_pack_options {
-    bool int8;          /* in INT8 (the layer must be quantized), else in FP32 from its float weights */
-    bool picture;       /* the input is the picture: qmt_picture_channels a pixel */
-    bool signed_input;  /* INT8: the input may be negative (the picture, or what a layer without ReLU made) */
-    float output_scale; /* the next layer's input scale, or 0 where the output stays FP32 */
+    bool int8;            /* in INT8 (the layer must be quantized), else in FP32 from its float weights */
+    bool picture;         /* the input is the picture: qmt_picture_channels a pixel */
+    bool signed_input;    /* INT8: the input may be negative (the picture, or what a layer without ReLU made) */
+    float output_scale;   /* the next layer's input scale, or 0 where the output stays FP32 */
     bool output_unsigned; /* the output goes to a layer whose input is uint8 */
 } qmt_pack_options;
 

@@ -21,8 +21,9 @@ static void group_heads(qmt_network *network, const qmt_model *model, qmtcnn_pre
         float scale = int8 ? head->input_scale : 0;
         bool is_unsigned = int8 && head->input_unsigned;
         int g = 0;
-        while (g < network->group_count && (network->groups[g].int8 != int8 || network->groups[g].input_scale != scale ||
-                                            network->groups[g].input_unsigned != is_unsigned))
+        while (g < network->group_count &&
+               (network->groups[g].int8 != int8 || network->groups[g].input_scale != scale ||
+                network->groups[g].input_unsigned != is_unsigned))
             g++;
         if (g == network->group_count) {
             network->groups[g] =

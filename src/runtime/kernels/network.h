@@ -61,10 +61,10 @@ typedef struct qmt_face_cells {
 
 /* Where to put a network's results; NULL where not wanted. */
 typedef struct qmt_outputs {
-    float *face;      /* [n][h][w]: probability that this is a face */
-    float *box;       /* [n][h][w][4]: offsets of x1, y1, x2, y2 over the side */
-    float *landmarks; /* [n][h][w][10]: x1 y1 .. x5 y5 over the side (always pairs, also for planar models) */
-    float *logit;     /* [n][h][w]: face's logit minus not-face's */
+    float *face;           /* [n][h][w]: probability that this is a face */
+    float *box;            /* [n][h][w][4]: offsets of x1, y1, x2, y2 over the side */
+    float *landmarks;      /* [n][h][w][10]: x1 y1 .. x5 y5 over the side (always pairs, also for planar models) */
+    float *logit;          /* [n][h][w]: face's logit minus not-face's */
     qmt_face_cells *cells; /* for one picture (n = 1), of a network with face and box heads; count is where to go on */
 } qmt_outputs;
 

@@ -142,7 +142,8 @@ static void plan_memory(const qmt_network *network, struct plan *plan, char *mem
         struct step *step = &plan->steps[i];
         step->rows = take(&memory, (uint64_t)step->capacity * step->row_bytes, &plan->bytes);
         if (i < network->stage_count) {
-            size_t size = network->stages[i].kernels->scratch_size(network->stages[i].packed, plan->pictures * step->width);
+            size_t size =
+                network->stages[i].kernels->scratch_size(network->stages[i].packed, plan->pictures * step->width);
             scratch = size > scratch ? size : scratch;
         }
     }
@@ -368,7 +369,8 @@ static float logit_floor(float threshold)
     return low - 0.01f;
 }
 
-static void write_cells(const qmt_network *network, const struct plan *plan, qmt_face_cells *cells, size_t at, size_t count)
+static void write_cells(const qmt_network *network, const struct plan *plan, qmt_face_cells *cells, size_t at,
+                        size_t count)
 {
     size_t step, box_step;
     const float *value = head_values(network, plan, QMT_HEAD_FACE, &step);
@@ -502,8 +504,8 @@ static qmtcnn_status grow(qmt_workspace *workspace, uint64_t bytes, qmtcnn_error
     return workspace->memory ? QMTCNN_OK : qmt_fail_memory(error, (size_t)bytes, "a network's strips");
 }
 
-/* How many pictures run side by side: their maps' rows fill whole tiles then, and a fully connected layer's weights serve
- * all of them. Only where each has a single output, so that results lie in the pictures' order. */
+/* How many pictures run side by side: their maps' rows fill whole tiles then, and a fully connected layer's weights
+ * serve all of them. Only where each has a single output, so that results lie in the pictures' order. */
 static int pictures_together(const qmt_network *network, int count, int height, int width)
 {
     int out_height = 0, out_width = 0;

@@ -15,8 +15,8 @@
 /* What becomes of INT8 sums. */
 typedef enum qmt_finish {
     QMT_FINISH_BYTE = 0, /* bytes, with any activation and factor */
-    QMT_FINISH_RELU,     /* bytes after ReLU; a sum times its factor surely fits 32 bits, so that packing saturates it */
-    QMT_FINISH_REAL      /* FP32 */
+    QMT_FINISH_RELU, /* bytes after ReLU; a sum times its factor surely fits 32 bits, so that packing saturates it */
+    QMT_FINISH_REAL  /* FP32 */
 } qmt_finish;
 
 /* Arrays over output channels are padded to out_padded with zeros. */
@@ -27,17 +27,17 @@ struct qmt_packed_layer {
     qmt_activation activation;
     bool int8, signed_input;
     bool input_unsigned, output_unsigned; /* uint8: only in uint8.c */
-    float output_scale; /* 0: FP32 output */
-    bool pools_sums;    /* INT8 in tiles (int8_walk.h): the pool takes the largest sum, before requantization */
-    void *weight;       /* as the table likes it */
+    float output_scale;                   /* 0: FP32 output */
+    bool pools_sums; /* INT8 in tiles (int8_walk.h): the pool takes the largest sum, before requantization */
+    void *weight;    /* as the table likes it */
     size_t weight_bytes;
-    float *bias;            /* FP32 */
-    float *slope;           /* PReLU in FP32 */
-    int32_t *bias_int32;    /* INT8 */
-    float *factor;          /* INT8: a sum times this is the output, real or in steps of output_scale */
-    float *negative_factor; /* INT8: the same for negative sums: 0 (ReLU), factor (none), factor * slope (PReLU) */
-    qmt_finish finish;      /* INT8 */
-    bool interleaves;       /* the table takes strips of several pictures side by side for this layer */
+    float *bias;               /* FP32 */
+    float *slope;              /* PReLU in FP32 */
+    int32_t *bias_int32;       /* INT8 */
+    float *factor;             /* INT8: a sum times this is the output, real or in steps of output_scale */
+    float *negative_factor;    /* INT8: the same for negative sums: 0 (ReLU), factor (none), factor * slope (PReLU) */
+    qmt_finish finish;         /* INT8 */
+    bool interleaves;          /* the table takes strips of several pictures side by side for this layer */
     struct qmt_run_plan *runs; /* INT8 in runs (int8_runs.h), or NULL */
 };
 

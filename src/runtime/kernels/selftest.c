@@ -60,10 +60,8 @@ static qmtcnn_status hash_outputs(struct proof *proof, const qmt_network *networ
     float *memory = qmt_alloc(values * cells, sizeof *memory);
     if (!memory)
         return qmt_fail_memory(error, values * cells * sizeof *memory, "the self-test");
-    const qmt_outputs outputs = {.face = memory,
-                                 .box = memory + cells,
-                                 .landmarks = memory + 5 * cells,
-                                 .logit = memory + 15 * cells};
+    const qmt_outputs outputs = {
+        .face = memory, .box = memory + cells, .landmarks = memory + 5 * cells, .logit = memory + 15 * cells};
     qmtcnn_status status = qmt_network_run(network, workspace, proof->pixels, 3 * (ptrdiff_t)proof->width, proof->count,
                                            proof->height, proof->width, &outputs, NULL, NULL, error);
     if (status == QMTCNN_OK)

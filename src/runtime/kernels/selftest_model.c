@@ -74,8 +74,8 @@ static void measure(const struct kept *kept, const qmt_tap_tensor *tensor, qmt_s
     double largest = 0, reach = 0;
     row->values = kept->count;
     for (size_t i = 0; i < kept->count; i++) {
-        const double a = kept->int8 ? byte_at(kept->values, i, tensor->is_unsigned)
-                                    : (double)((const float *)kept->values)[i];
+        const double a =
+            kept->int8 ? byte_at(kept->values, i, tensor->is_unsigned) : (double)((const float *)kept->values)[i];
         const double b = tensor->int8 ? byte_at(tensor->int8, i, tensor->is_unsigned) : (double)tensor->real[i];
         row->differ += a != b;
         largest = fabs(a - b) > largest ? fabs(a - b) : largest;

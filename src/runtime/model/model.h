@@ -20,9 +20,9 @@ int qmt_net_side(qmt_net_id net);
 
 typedef enum qmt_activation { QMT_ACTIVATION_NONE, QMT_ACTIVATION_RELU, QMT_ACTIVATION_PRELU } qmt_activation;
 
-/* Limits that a file may not pass, so that a hostile one costs nothing. A file has at most 256 MB; reading takes memory in
- * proportion to it, since every claim is checked against the bytes that are there. Scales of INT8 layers lie in 1e-20 to
- * 1e6, slopes of PReLU before them in -1e6 to 1e6; weights, biases and slopes are finite. */
+/* Limits that a file may not pass, so that a hostile one costs nothing. A file has at most 256 MB; reading takes memory
+ * in proportion to it, since every claim is checked against the bytes that are there. Scales of INT8 layers lie in
+ * 1e-20 to 1e6, slopes of PReLU before them in -1e6 to 1e6; weights, biases and slopes are finite. */
 enum {
     qmt_max_layers = 32,
     qmt_max_channels = 4096,

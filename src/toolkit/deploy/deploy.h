@@ -14,8 +14,8 @@ typedef enum qmt_variant { QMT_VARIANT_FP32, QMT_VARIANT_PTQ, QMT_VARIANT_QAT } 
  * training facts and the samples' manifest hash go into metadata_props. */
 qmtcnn_status qmt_export(const char *checkpoints, qmt_variant variant, const qmt_config *config, const char *out,
                          qmtcnn_error *error);
-/* Gives a quantized model the integers that ONNX Runtime's QLinearConv likes: behind a ReLU, 0 .. 255 for the same range
- * of values (finer steps than 0 .. 127), and weights of `weight_bits` (7 or 8), quantized again from FP32. */
+/* Gives a quantized model the integers that ONNX Runtime's QLinearConv likes: behind a ReLU, 0 .. 255 for the same
+ * range of values (finer steps than 0 .. 127), and weights of `weight_bits` (7 or 8), quantized again from FP32. */
 qmtcnn_status qmt_model_for_onnxruntime(qmt_model *model, int weight_bits, qmtcnn_error *error);
 /* OUT/build_tensorrt_engines.sh and .bat. */
 qmtcnn_status qmt_write_tensorrt_scripts(const char *out, const qmt_config *config, qmtcnn_error *error);

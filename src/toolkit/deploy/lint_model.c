@@ -46,7 +46,8 @@ static void check_target(qmt_lint *lint)
 {
     for (size_t i = 0; i < lint->model->n_metadata_props; i++) {
         const QmtOnnx__StringEntry *entry = lint->model->metadata_props[i];
-        if (strcmp(entry->key, "qmtcnn.target") == 0 && strcmp(entry->value, "onnxruntime") == 0 && has_quantizers(lint))
+        if (strcmp(entry->key, "qmtcnn.target") == 0 && strcmp(entry->value, "onnxruntime") == 0 &&
+            has_quantizers(lint))
             qmt_lint_report(lint, "target-onnxruntime", true, NULL, "qmtcnn.target",
                             "this file is not for TensorRT: it was exported in ONNX Runtime's form (INT8 initializers, "
                             "INT32 biases, uint8 activations); export it again with --target tensorrt");

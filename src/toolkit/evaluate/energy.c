@@ -195,7 +195,7 @@ static void add_ina3221(const struct search *search, const char *folder)
             continue;
         snprintf(voltage, sizeof voltage, "in%d_input", i + 1);
         snprintf(current, sizeof current, "curr%d_input", i + 1);
-        snprintf(text, sizeof text, "INA3221 %s", labels[i][0] ? labels[i] : voltage);
+        snprintf(text, sizeof text, "INA3221 %.120s", labels[i][0] ? labels[i] : voltage);
         add_sensor(search, folder, voltage, current, &kind, text);
     }
 }
