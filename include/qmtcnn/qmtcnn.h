@@ -182,8 +182,8 @@ QMTCNN_API void qmtcnn_context_timing(const qmtcnn_context *context, qmtcnn_timi
 
 /* ---- Self-test ------------------------------------------------------------------------------- */
 
-/* Proves, in well under a second, that this processor computes the integers that the library promises: built-in networks
- * run on a built-in picture, and a hash of every layer is compared. `models` (NULL: none) is a folder as for
+/* Proves, in well under a second, that this processor computes the integers that the library promises: built-in
+ * networks run on a built-in picture, and a hash of every layer is compared. `models` (NULL: none) is a folder as for
  * qmtcnn_model_open() whose networks are then compared, layer by layer, with plain C kernels. `kernels` names the
  * kernels to test, such as "c"; NULL: those that detection uses here. QMTCNN_ERROR_NUMERIC with a message that names
  * the first layer that differs; QMTCNN_ERROR_UNSUPPORTED for kernels that can't run here. Thread-safe. */

@@ -30,9 +30,12 @@ static void keep(void *state, const qmt_tap_tensor *tensor)
     }
     memcpy(copy, tensor->int8 ? (const void *)tensor->int8 : (const void *)tensor->real, count * size);
     dump->copies[dump->count++] = copy;
-    dump->status = qmt_tensors_add(dump->writer, tensor->name, tensor->is_unsigned ? QMT_U8 : tensor->int8 ? QMT_I8 : QMT_F32, 3,
-                                   (size_t[]){(size_t)tensor->height, (size_t)tensor->width, (size_t)tensor->channels},
-                                   copy, dump->error);
+    dump->status = qmt_tensors_add(
+        dump->writer, tensor->name,
+        tensor->is_unsigned ? QMT_U8
+        : tensor->int8      ? QMT_I8
+                            : QMT_F32,
+        3, (size_t[]){(size_t)tensor->height, (size_t)tensor->width, (size_t)tensor->channels}, copy, dump->error);
 }
 
 static qmtcnn_status run(char **argv, const uint8_t *pixels, int width, int height, struct dump *dump,

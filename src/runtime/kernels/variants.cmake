@@ -29,6 +29,10 @@ elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64|ARM64)$" AND CMAKE_C_COMP
   qmt_add_kernels(NEON neon.c)
   qmt_add_kernels(NEONDOT neondot.c -march=armv8.2-a+dotprod)
 endif()
+# These large tiles take minutes to compile with checks at -O2.
+if(QMT_SANITIZE AND QMT_COMPILES_AVX512VNNI)
+  set_property(SOURCE src/runtime/kernels/avx512vnni.c APPEND PROPERTY COMPILE_OPTIONS -O1)
+endif()
 set_source_files_properties(src/runtime/kernels/select.c PROPERTIES COMPILE_DEFINITIONS "${kernel_definitions}")
 if(QMT_COMPILES_AVX2)
   get_source_file_property(avx2_options src/runtime/kernels/avx2.c COMPILE_OPTIONS)

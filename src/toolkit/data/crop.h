@@ -40,7 +40,7 @@ typedef struct qmt_scene {
     qmt_pixels pixels;
     const qmt_label *labels;
     size_t label_count;
-    uint32_t picture;      /* its number */
+    uint32_t picture;     /* its number */
     bool faces_unlabeled; /* gives no negatives */
 } qmt_scene;
 

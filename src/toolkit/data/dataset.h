@@ -23,8 +23,8 @@ typedef struct qmt_picture {
     char *path; /* full */
     size_t first_label;
     size_t label_count;
-    int line;              /* in `file`, from 1; 0 where the form has no lines (.mat) */
-    const char *file;      /* the annotation file or landmark list that names the picture */
+    int line;             /* in `file`, from 1; 0 where the form has no lines (.mat) */
+    const char *file;     /* the annotation file or landmark list that names the picture */
     bool faces_unlabeled; /* only from a landmark list: it may hold faces that nobody labeled, so it gives no
                               negatives */
 } qmt_picture;
