@@ -1,15 +1,13 @@
 /* Walks a network in strips of rows. Each layer keeps only the rows that the next strip still needs, so that nothing is
  * computed twice and memory does not grow with the picture's height. */
 #include "runtime/base/clock.h"
-#include "runtime/kernels/network_parts.h"
+#include "runtime/kernels/network_plan.h"
 
 #include <math.h>
 #include <string.h>
 
 enum {
-    strip_budget = 192 * 1024, /* bytes of all strips together: about half of a small L2 cache */
-    most_pictures = 8,         /* side by side: a tile of pixels of the INT8 kernels */
-    max_steps = qmt_max_layers + 1
+    most_pictures = 8 /* side by side: a tile of pixels of the INT8 kernels */
 };
 
 struct qmt_workspace {
@@ -17,153 +15,6 @@ struct qmt_workspace {
     size_t bytes;
     qmt_step_times *times; /* NULL: not wanted */
 };
-
-/* ---- Planning ----------------------------------------------------------------------------------- */
-
-/* What a layer reads: the picture, or what the layer before made. The last step is the heads. */
-struct step {
-    int height, width;      /* of the whole tensor */
-    int convolution_height; /* of the layer that reads it */
-    size_t row_bytes;
-    int capacity; /* rows that the strip has room for */
-    char *rows;   /* rows [first, end) of the tensor */
-    int first, end;
-};
-
-struct plan {
-    struct step steps[max_steps];
-    int pictures; /* side by side: [y][x][picture][channel] */
-    int output_height, output_width;
-    int strip; /* rows of output at a time */
-    char *head_rows[qmt_max_head_groups], *quantized[qmt_max_head_groups];
-    char *scratch;
-    char *line; /* a row of one picture, where there are several */
-    float *tap;
-    float logit_floor; /* of the cells that are wanted */
-    uint64_t bytes;
-};
-
-static uint64_t align_size(uint64_t bytes)
-{
-    enum { line = 64 };
-    return (bytes + line - 1) / line * line;
-}
-
-/* Shapes of all tensors for an input of height x width. */
-static void plan_sizes(const qmt_network *network, int height, int width, struct plan *plan)
-{
-    for (int i = 0; i <= network->stage_count; i++) {
-        struct step *step = &plan->steps[i];
-        bool head = i == network->stage_count;
-        const qmt_layer *layer = head ? &network->head_shape : &network->stages[i].shape;
-        bool int8 = i == 0 ? network->pixels.scale > 0 : network->stages[i - 1].output_int8;
-        int padded = qmt_padded_channels(layer->in_channels, i == 0);
-        step->height = height;
-        step->width = width;
-        step->convolution_height = height - layer->kernel_height + 1;
-        step->row_bytes =
-            (size_t)plan->pictures * (size_t)width * (size_t)padded * (int8 ? sizeof(int8_t) : sizeof(float));
-        qmt_layer_output_size(layer, height, width, &height, &width);
-    }
-    plan->output_height = height;
-    plan->output_width = width;
-}
-
-/* Rows [0, end) of a layer's output need rows up to the returned one of its input. */
-static int input_end(const qmt_layer *layer, const struct step *step, int end)
-{
-    if (end <= 0)
-        return 0;
-    int convolution = layer->pool_kernel ? (end - 1) * layer->pool_stride + layer->pool_kernel : end;
-    if (convolution > step->convolution_height)
-        convolution = step->convolution_height;
-    return convolution + layer->kernel_height - 1;
-}
-
-/* Rows of each strip for `strip` rows of output at a time, and the bytes of all together. */
-static uint64_t plan_rows(const qmt_network *network, struct plan *plan, int strip)
-{
-    uint64_t bytes = 0;
-    int rows = strip;
-    for (int i = network->stage_count; i >= 0; i--) {
-        struct step *step = &plan->steps[i];
-        const qmt_layer *layer = i == network->stage_count ? &network->head_shape : &network->stages[i].shape;
-        int convolution = layer->pool_kernel ? (rows - 1) * layer->pool_stride + layer->pool_kernel : rows;
-        rows = convolution + layer->kernel_height - 1;
-        step->capacity = rows < step->height ? rows : step->height;
-        rows = step->capacity;
-        bytes += align_size((uint64_t)step->capacity * step->row_bytes);
-    }
-    return bytes;
-}
-
-/* The largest strip that stays in the budget, so that rows are read again while they are in the cache. */
-static void plan_strip(const qmt_network *network, struct plan *plan, uint64_t budget)
-{
-    int low = 1, high = plan->output_height;
-    while (low < high) {
-        int middle = low + (high - low + 1) / 2;
-        if (plan_rows(network, plan, middle) <= budget)
-            low = middle;
-        else
-            high = middle - 1;
-    }
-    plan->strip = low;
-    plan_rows(network, plan, low);
-}
-
-static char *take(char **memory, uint64_t bytes, uint64_t *total)
-{
-    char *at = *memory;
-    if (at)
-        *memory = at + (size_t)align_size(bytes);
-    *total += align_size(bytes);
-    return at;
-}
-
-/* Bytes of a whole tensor without padding, the largest of all: for taps. */
-static uint64_t tap_bytes(const qmt_network *network, const struct plan *plan)
-{
-    uint64_t largest = (uint64_t)plan->output_height * (uint64_t)plan->output_width * 16 * sizeof(float);
-    for (int i = 0; i <= network->stage_count; i++) {
-        uint64_t bytes = (uint64_t)plan->steps[i].height * plan->steps[i].row_bytes;
-        largest = bytes > largest ? bytes : largest;
-    }
-    return largest;
-}
-
-/* Gives every buffer its place from `memory` on (NULL: only counts). */
-static void plan_memory(const qmt_network *network, struct plan *plan, char *memory, bool tapped)
-{
-    const size_t pictures = (size_t)plan->pictures;
-    size_t scratch = 0;
-    plan->bytes = 0;
-    for (int i = 0; i <= network->stage_count; i++) {
-        struct step *step = &plan->steps[i];
-        step->rows = take(&memory, (uint64_t)step->capacity * step->row_bytes, &plan->bytes);
-        if (i < network->stage_count) {
-            size_t size =
-                network->stages[i].kernels->scratch_size(network->stages[i].packed, plan->pictures * step->width);
-            scratch = size > scratch ? size : scratch;
-        }
-    }
-    const struct step *last = &plan->steps[network->stage_count];
-    for (int g = 0; g < network->group_count; g++) {
-        const struct qmt_head_group *group = &network->groups[g];
-        uint64_t values = (uint64_t)plan->strip * (uint64_t)plan->output_width * (uint64_t)group->padded * pictures;
-        plan->head_rows[g] = take(&memory, values * sizeof(float), &plan->bytes);
-        /* A quarter of the real tensor's bytes, whose padding it shares. */
-        uint64_t quantized = group->quantize ? (uint64_t)last->capacity * (last->row_bytes / sizeof(float)) : 0;
-        plan->quantized[g] = take(&memory, quantized, &plan->bytes);
-        size_t size = group->kernels->scratch_size(group->packed, plan->pictures * last->width);
-        scratch = size > scratch ? size : scratch;
-    }
-    plan->scratch = take(&memory, scratch, &plan->bytes);
-    plan->line = take(&memory, pictures > 1 ? plan->steps[0].row_bytes / pictures : 0, &plan->bytes);
-    plan->tap = (float *)(void *)take(&memory, tapped ? tap_bytes(network, plan) : 0, &plan->bytes);
-}
-
-/* ---- Running ------------------------------------------------------------------------------------ */
 
 struct job {
     const qmt_network *network;
@@ -188,8 +39,19 @@ static void add_time(double *time, double start)
         *time += qmt_seconds() - start;
 }
 
+/* Rows [0, end) of a layer's output need rows up to the returned one of its input. */
+static int input_end(const qmt_layer *layer, const qmt_plan_step *step, int end)
+{
+    if (end <= 0)
+        return 0;
+    int convolution = layer->pool_kernel ? (end - 1) * layer->pool_stride + layer->pool_kernel : end;
+    if (convolution > step->convolution_height)
+        convolution = step->convolution_height;
+    return convolution + layer->kernel_height - 1;
+}
+
 /* Drops the rows before `first`, so that the strip has room for new ones. */
-static void drop_rows(struct step *step, int first)
+static void drop_rows(qmt_plan_step *step, int first)
 {
     if (first <= step->first)
         return;
@@ -200,16 +62,16 @@ static void drop_rows(struct step *step, int first)
 }
 
 /* The place of row `y` in the strip. */
-static char *row_at(const struct step *step, int y)
+static char *row_at(const qmt_plan_step *step, int y)
 {
     return step->rows + (size_t)(y - step->first) * step->row_bytes;
 }
 
 /* Computes rows [to->end, end) of layer i's output from the strip before it. */
-static void run_layer(const qmt_network *network, struct plan *plan, int i, int end)
+static void run_layer(const qmt_network *network, qmt_plan *plan, int i, int end)
 {
     const struct qmt_stage *stage = &network->stages[i];
-    struct step *from = &plan->steps[i], *to = &plan->steps[i + 1];
+    qmt_plan_step *from = &plan->steps[i], *to = &plan->steps[i + 1];
     int first = to->end * (stage->shape.pool_kernel ? stage->shape.pool_stride : 1);
     qmt_strip strip = {.input = row_at(from, first),
                        .input_width = from->width,
@@ -234,10 +96,10 @@ static void spread_row(const char *line, int width, size_t size, int pictures, c
 }
 
 /* The first layer's input rows [first, end). */
-static void normalize(const struct job *job, struct plan *plan, const uint8_t *pixels, int first, int end)
+static void normalize(const struct job *job, qmt_plan *plan, const uint8_t *pixels, int first, int end)
 {
     const qmt_network *network = job->network;
-    struct step *step = &plan->steps[0];
+    qmt_plan_step *step = &plan->steps[0];
     pixels += first * job->stride;
     if (plan->pictures == 1) {
         network->kernels->normalize(&network->pixels, pixels, job->stride, step->width, end - first,
@@ -254,17 +116,17 @@ static void normalize(const struct job *job, struct plan *plan, const uint8_t *p
 }
 
 /* Makes the trunk's output rows up to `end`. */
-static void advance(const struct job *job, struct plan *plan, const uint8_t *pixels, int end)
+static void advance(const struct job *job, qmt_plan *plan, const uint8_t *pixels, int end)
 {
     const qmt_network *network = job->network;
-    int ends[max_steps];
+    int ends[qmt_max_plan_steps];
     ends[network->stage_count] = end;
     for (int i = network->stage_count - 1; i >= 0; i--) {
         const qmt_layer *layer = &network->stages[i].shape;
         ends[i] = input_end(layer, &plan->steps[i], ends[i + 1]);
         drop_rows(&plan->steps[i], plan->steps[i + 1].end * (layer->pool_kernel ? layer->pool_stride : 1));
     }
-    struct step *picture = &plan->steps[0];
+    qmt_plan_step *picture = &plan->steps[0];
     if (ends[0] > picture->end) {
         const double start = start_time(job);
         normalize(job, plan, pixels, picture->end, ends[0]);
@@ -294,9 +156,9 @@ static int wanted_channels(const qmt_network *network, int g, const qmt_outputs 
 }
 
 /* Rows [first, first + rows) of every group's output. `outputs`: what is wanted of them; NULL: all. */
-static void run_heads(const qmt_network *network, struct plan *plan, int first, int rows, const qmt_outputs *outputs)
+static void run_heads(const qmt_network *network, qmt_plan *plan, int first, int rows, const qmt_outputs *outputs)
 {
-    const struct step *trunk = &plan->steps[network->stage_count];
+    const qmt_plan_step *trunk = &plan->steps[network->stage_count];
     for (int g = 0; g < network->group_count; g++) {
         const struct qmt_head_group *group = &network->groups[g];
         const void *input = row_at(trunk, first);
@@ -319,14 +181,14 @@ static void run_heads(const qmt_network *network, struct plan *plan, int first, 
 }
 
 /* The first channel of a head in the computed rows; *step: floats a pixel. */
-static const float *head_values(const qmt_network *network, const struct plan *plan, qmt_head head, size_t *step)
+static const float *head_values(const qmt_network *network, const qmt_plan *plan, qmt_head head, size_t *step)
 {
     int g = network->head_group[head];
     *step = (size_t)network->groups[g].padded;
     return (const float *)(const void *)plan->head_rows[g] + network->head_channel[head];
 }
 
-static void write_faces(const qmt_network *network, const struct plan *plan, const qmt_outputs *outputs, size_t at,
+static void write_faces(const qmt_network *network, const qmt_plan *plan, const qmt_outputs *outputs, size_t at,
                         size_t count)
 {
     size_t step;
@@ -340,7 +202,7 @@ static void write_faces(const qmt_network *network, const struct plan *plan, con
     }
 }
 
-static void write_landmarks(const qmt_network *network, const struct plan *plan, float *output, size_t count)
+static void write_landmarks(const qmt_network *network, const qmt_plan *plan, float *output, size_t count)
 {
     enum { points = 5 };
     size_t step;
@@ -369,7 +231,7 @@ static float logit_floor(float threshold)
     return low - 0.01f;
 }
 
-static void write_cells(const qmt_network *network, const struct plan *plan, qmt_face_cells *cells, size_t at,
+static void write_cells(const qmt_network *network, const qmt_plan *plan, qmt_face_cells *cells, size_t at,
                         size_t count)
 {
     size_t step, box_step;
@@ -390,7 +252,7 @@ static void write_cells(const qmt_network *network, const struct plan *plan, qmt
 }
 
 /* Copies `count` computed pixels to the caller's arrays, from pixel `at` on. */
-static void write_outputs(const qmt_network *network, const struct plan *plan, const qmt_outputs *outputs, size_t at,
+static void write_outputs(const qmt_network *network, const qmt_plan *plan, const qmt_outputs *outputs, size_t at,
                           size_t count)
 {
     enum { sides = 4, coordinates = 10 };
@@ -409,12 +271,12 @@ static void write_outputs(const qmt_network *network, const struct plan *plan, c
 }
 
 /* Hands every tensor of a picture that was run as one strip to the tap. */
-static void call_tap(const struct job *job, struct plan *plan)
+static void call_tap(const struct job *job, qmt_plan *plan)
 {
     const qmt_network *network = job->network;
     for (int i = 0; i < network->stage_count; i++) {
         const struct qmt_stage *stage = &network->stages[i];
-        const struct step *step = &plan->steps[i + 1];
+        const qmt_plan_step *step = &plan->steps[i + 1];
         size_t size = stage->output_int8 ? sizeof(int8_t) : sizeof(float);
         size_t pixels = (size_t)step->height * (size_t)step->width, channels = (size_t)stage->shape.out_channels * size;
         size_t padded = step->row_bytes / (size_t)step->width;
@@ -450,7 +312,7 @@ static void call_tap(const struct job *job, struct plan *plan)
 }
 
 /* Runs the plan's pictures, the first at `pixels`. */
-static void run_pictures(const struct job *job, struct plan *plan, const uint8_t *pixels, size_t at)
+static void run_pictures(const struct job *job, qmt_plan *plan, const uint8_t *pixels, size_t at)
 {
     const qmt_network *network = job->network;
     for (int i = 0; i <= network->stage_count; i++)
@@ -516,22 +378,13 @@ static int pictures_together(const qmt_network *network, int count, int height, 
 }
 
 static qmtcnn_status make_plan(const qmt_network *network, qmt_workspace *workspace, int pictures, int height,
-                               int width, bool tapped, struct plan *plan, qmtcnn_error *error)
+                               int width, bool tapped, qmt_plan *plan, qmtcnn_error *error)
 {
-    *plan = (struct plan){.pictures = pictures};
-    plan_sizes(network, height, width, plan);
-    for (int i = 0; i <= network->stage_count; i++) {
-        /* Kernels count offsets inside a window of rows, widened to 16 bits, in 32 bits. */
-        const qmt_layer *layer = i == network->stage_count ? &network->head_shape : &network->stages[i].shape;
-        if ((uint64_t)plan->steps[i].row_bytes > INT32_MAX / 2 / (uint64_t)layer->kernel_height)
-            return qmt_fail(error, QMTCNN_ERROR_MEMORY, "%s: rows of %d pixels are too long for a layer of %d channels",
-                            qmt_net_name(network->net), width, layer->in_channels);
-    }
-    plan_strip(network, plan, tapped ? UINT64_MAX : strip_budget);
-    plan_memory(network, plan, NULL, tapped);
-    qmtcnn_status status = grow(workspace, plan->bytes, error);
+    qmtcnn_status status = qmt_plan_make(network, pictures, height, width, tapped, plan, error);
     if (status == QMTCNN_OK)
-        plan_memory(network, plan, workspace->memory, tapped);
+        status = grow(workspace, plan->bytes, error);
+    if (status == QMTCNN_OK)
+        qmt_plan_place(network, tapped, plan, workspace->memory);
     return status;
 }
 
@@ -542,7 +395,7 @@ qmtcnn_status qmt_network_run(const qmt_network *network, qmt_workspace *workspa
     qmtcnn_status status = check_run(network, stride, count, height, width, error);
     if (status != QMTCNN_OK)
         return status;
-    struct plan plan = {0};
+    qmt_plan plan = {0};
     struct job job = {network, outputs, tap, tap_state, stride, stride * height, workspace->times};
     const int together = tap ? 1 : pictures_together(network, count, height, width);
     for (int n = 0; n < count; n += plan.pictures) {
