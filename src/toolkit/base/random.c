@@ -83,3 +83,16 @@ void qmt_random_shuffle(qmt_random *random, uint32_t *order, uint32_t count)
         order[i - 1] = kept;
     }
 }
+
+/* Uniform values kept with a chance of low / value. */
+float qmt_random_log_uniform(qmt_random *random, float low, float high)
+{
+    enum { most_draws = 1000 };
+    float value = low;
+    for (int i = 0; i < most_draws && low < high; i++) {
+        value = qmt_random_range(random, low, high);
+        if (qmt_random_float(random) * value < low)
+            break;
+    }
+    return value;
+}

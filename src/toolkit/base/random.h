@@ -18,6 +18,8 @@ uint64_t qmt_random_next(qmt_random *random);
 float qmt_random_float(qmt_random *random);
 /* Uniform in [low, high). */
 float qmt_random_range(qmt_random *random, float low, float high);
+/* Uniform in the logarithm over [low, high), low > 0. No libm, which differs between machines, decides about bytes. */
+float qmt_random_log_uniform(qmt_random *random, float low, float high);
 /* Uniform in [0, bound); 0 for a bound of 0 or 1. No bias. */
 uint64_t qmt_random_below(qmt_random *random, uint64_t bound);
 /* Normal, mean 0, deviation 1: sums of uniform numbers would be cheaper, but this one is exact (polar method). */

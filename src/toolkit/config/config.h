@@ -40,6 +40,8 @@ typedef struct qmt_prepare_config {
     char mine_precision[8];                         /* "int8" or "fp32"; default "fp32" */
     float mine_thresholds[2];                       /* P-Net's and R-Net's score to pass; 0.4, 0.3 */
     int mine_min_face;                              /* 20 */
+    int shrunk_copies;                              /* of each picture; 0 */
+    float shrink_least;                             /* smallest factor of a shrunk copy; 0.3 */
     int mine_negatives, mine_positives, mine_parts; /* most a picture; 30, 20, 20 */
     int max_negatives, max_positives, max_parts, max_landmarks; /* in all, spread evenly; 0: no limit */
     float recall_target; /* warn when the network before keeps fewer labeled faces; rnet 0.97, onet 0.955 */

@@ -31,6 +31,8 @@ static const qmt_setting settings[] = {
     {"prepare", "tries_per_face", QMT_SETTING_INT, EACH(prepare, tries_per_face), 1, 0, 1000, NULL, "20", "tries to crop positives and parts, a face", 0},
     {"prepare", "landmarks_per_face", QMT_SETTING_INT, EACH(prepare, landmarks_per_face), 1, 0, 1000, NULL, "10", "crops of a face with landmarks", 0},
     {"prepare", "min_face", QMT_SETTING_INT, EACH(prepare, min_face), 1, 1, 10000, NULL, "20", "smallest face that makes samples, pixels", 0},
+    {"prepare", "shrunk_copies", QMT_SETTING_INT, EACH(prepare, shrunk_copies), 1, 0, 16, NULL, "0", "copies of each picture, made smaller, that give samples too", 0},
+    {"prepare", "shrink_least", QMT_SETTING_FLOAT, EACH(prepare, shrink_least), 1, 0.05, 1, NULL, "0.3", "they are shrunk to between this and 1, uniform in the logarithm", 0},
     {"prepare", "negative_iou", QMT_SETTING_FLOAT, EACH(prepare, negative_iou), 1, 0, 1, NULL, "0.3", "a negative overlaps every face by less", 0},
     {"prepare", "part_iou", QMT_SETTING_FLOAT, EACH(prepare, part_iou), 1, 0, 1, NULL, "0.4", "a part overlaps a face by at least this", 0},
     {"prepare", "positive_iou", QMT_SETTING_FLOAT, EACH(prepare, positive_iou), 1, 0, 1, NULL, "0.65", "a positive overlaps a face by at least this", 0},

@@ -58,7 +58,8 @@ bool qmt_face_makes_samples(const qmt_label *label, int min_face, int width, int
 
 qmt_random qmt_crop_random(const qmt_cropper *cropper, const qmt_scene *scene, qmt_crop_purpose purpose)
 {
-    return qmt_random_stream(cropper->seed, scene->picture, (uint64_t)cropper->net << 8 | (uint64_t)purpose);
+    return qmt_random_stream(cropper->seed, scene->picture,
+                             (uint64_t)cropper->copy << 16 | (uint64_t)cropper->net << 8 | (uint64_t)purpose);
 }
 
 static void set_targets(qmt_sample *sample, qmt_box crop, const qmt_label *face)

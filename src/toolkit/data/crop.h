@@ -22,11 +22,12 @@ typedef enum qmt_crop_purpose {
 /* Takes a sample; its pixels are the caller's for the duration of the call. */
 typedef qmtcnn_status (*qmt_sample_sink)(void *state, const qmt_sample *sample, qmtcnn_error *error);
 
-/* Cuts crops. Belongs to one thread. Set the first four fields, zero the rest. */
+/* Cuts crops. Belongs to one thread. Set the fields down to sink_state, zero the rest. */
 typedef struct qmt_cropper {
     const qmt_prepare_config *config;
     qmt_net_id net;
     uint64_t seed;
+    int copy; /* 0: the picture itself, else its shrunk copy of this number */
     qmt_sample_sink sink;
     void *sink_state;
     /* private */

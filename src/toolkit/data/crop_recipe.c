@@ -1,20 +1,7 @@
 #include "toolkit/data/crop.h"
 
 /* Turns before a crop is given up: a crowd may leave no room for a negative. */
-enum { tries_per_negative = 10, tries_per_landmark_crop = 10, most_draws = 1000, smallest_side = 12 };
-
-/* Uniform in the logarithm over [low, high): uniform values kept with a chance of low / value, so that no libm decides
- * about bytes. */
-static float draw_log_uniform(qmt_random *random, float low, float high)
-{
-    float value = low;
-    for (int i = 0; i < most_draws && low < high; i++) {
-        value = qmt_random_range(random, low, high);
-        if (qmt_random_float(random) * value < low)
-            break;
-    }
-    return value;
-}
+enum { tries_per_negative = 10, tries_per_landmark_crop = 10, smallest_side = 12 };
 
 static float smaller(float a, float b)
 {
@@ -58,7 +45,7 @@ static qmtcnn_status crop_negatives(qmt_cropper *cropper, const qmt_scene *scene
     float most = shorter_side(scene);
     for (int i = 0; made < wanted && i < wanted * tries_per_negative && most >= smallest_side; i++) {
         bool taken;
-        float side = draw_log_uniform(&random, smallest_side, most);
+        float side = qmt_random_log_uniform(&random, smallest_side, most);
         float x = qmt_random_range(&random, 0, (float)scene->pixels.width - side);
         float y = qmt_random_range(&random, 0, (float)scene->pixels.height - side);
         qmtcnn_status status = try_negative(cropper, scene, square_at(x, y, side), &taken, error);
@@ -77,7 +64,7 @@ static qmtcnn_status crop_overlapping(qmt_cropper *cropper, const qmt_scene *sce
     float size = larger(face.x2 - face.x1, face.y2 - face.y1), most = smaller(3 * size, shorter_side(scene));
     for (int i = 0; made < wanted && i < wanted * tries_per_negative && most >= smallest_side; i++) {
         bool taken;
-        float side = draw_log_uniform(random, larger(smallest_side, size / 3), most);
+        float side = qmt_random_log_uniform(random, larger(smallest_side, size / 3), most);
         float left = larger(0, face.x1 - side), right = smaller(face.x2, (float)scene->pixels.width - side);
         float top = larger(0, face.y1 - side), bottom = smaller(face.y2, (float)scene->pixels.height - side);
         float x = qmt_random_range(random, left, right), y = qmt_random_range(random, top, bottom);

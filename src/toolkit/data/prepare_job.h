@@ -11,6 +11,7 @@
 #include "toolkit/data/crop.h"
 #include "toolkit/data/mine.h"
 #include "toolkit/data/prepare.h"
+#include "toolkit/data/shrink.h"
 #include "toolkit/data/store_manifest.h"
 #include "toolkit/data/store_rows.h"
 
@@ -22,6 +23,7 @@ enum {
 /* What one thread needs. */
 typedef struct qmt_prepare_worker {
     qmt_cropper cropper;
+    qmt_shrunk shrunk;
     qmt_sample_block block;
 } qmt_prepare_worker;
 

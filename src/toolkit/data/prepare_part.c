@@ -33,6 +33,7 @@ typedef struct parts_run {
 void qmt_prepare_worker_clear(qmt_prepare_worker *worker)
 {
     qmt_sample_block_clear(&worker->block);
+    qmt_shrunk_clear(&worker->shrunk);
     qmt_cropper_clear(&worker->cropper);
 }
 
@@ -46,8 +47,34 @@ static qmtcnn_status mine_picture(const qmt_prepare_job *job, int worker_number,
     qmtcnn_status status = qmt_miner_run(job->miner, worker_number, &scene->pixels, &candidates, &count, error);
     if (status != QMTCNN_OK)
         return status;
-    qmt_count_recall(scene, least, candidates, count, recall);
+    if (recall)
+        qmt_count_recall(scene, least, candidates, count, recall);
     return qmt_crop_candidates(cropper, scene, candidates, count, error);
+}
+
+/* Samples of a picture, or of a shrunk copy of it, which doesn't count for the recall (NULL). */
+static qmtcnn_status crop_scene(const qmt_prepare_job *job, int worker_number, qmt_cropper *cropper,
+                                const qmt_scene *scene, qmt_mining_recall *recall, qmtcnn_error *error)
+{
+    qmtcnn_status status = qmt_crop_picture(cropper, scene, error);
+    if (status == QMTCNN_OK && job->miner)
+        status = mine_picture(job, worker_number, cropper, scene, recall, error);
+    return status;
+}
+
+static qmtcnn_status crop_copies(const qmt_prepare_job *job, int worker_number, qmt_prepare_worker *worker,
+                                 const qmt_scene *scene, qmtcnn_error *error)
+{
+    qmtcnn_status status = QMTCNN_OK;
+    for (int copy = 1; copy <= job->prepare->shrunk_copies && status == QMTCNN_OK; copy++) {
+        bool usable;
+        float factor = qmt_shrink_factor(job->options->seed, scene->picture, copy, job->prepare->shrink_least);
+        status = qmt_shrink(&worker->shrunk, scene, factor, job->config->data.min_face, &usable, error);
+        worker->cropper.copy = copy;
+        if (status == QMTCNN_OK && usable)
+            status = crop_scene(job, worker_number, &worker->cropper, &worker->shrunk.scene, NULL, error);
+    }
+    return status;
 }
 
 qmtcnn_status qmt_prepare_picture(const qmt_prepare_job *job, int worker_number, qmt_prepare_worker *worker,
@@ -70,9 +97,10 @@ qmtcnn_status qmt_prepare_picture(const qmt_prepare_job *job, int worker_number,
     worker->cropper.config = job->prepare;
     worker->cropper.net = job->options->net;
     worker->cropper.seed = job->options->seed;
-    status = qmt_crop_picture(&worker->cropper, &scene, error);
-    if (status == QMTCNN_OK && job->miner)
-        status = mine_picture(job, worker_number, &worker->cropper, &scene, recall, error);
+    worker->cropper.copy = 0;
+    status = crop_scene(job, worker_number, &worker->cropper, &scene, recall, error);
+    if (status == QMTCNN_OK)
+        status = crop_copies(job, worker_number, worker, &scene, error);
     if (status != QMTCNN_OK)
         status = qmt_fail_in(error, status, "%s", entry->path);
     qmt_image_clear(&image);

@@ -158,32 +158,43 @@ static qmt_quantize_config quantize_of(const qmt_tensors_file *file, const qmt_c
     return trained.quantize;
 }
 
-static qmtcnn_status write_model(struct exporting *exporting, const char *out, size_t *size)
+/* A file ready to be written. */
+struct exported {
+    char *path;
+    void *data;
+    size_t size;
+};
+
+static void exported_clear(struct exported *exported)
+{
+    qmt_free(exported->data);
+    qmt_free(exported->path);
+    memset(exported, 0, sizeof *exported);
+}
+
+static qmtcnn_status encode_model(const struct exporting *exporting, const char *out, struct exported *exported)
 {
     qmt_onnx_options options = {.opset = exporting->config->export.opset,
                                 .fp32 = exporting->variant == QMT_VARIANT_FP32,
                                 .producer_version = qmtcnn_version(),
                                 .form = for_onnxruntime(exporting) ? QMT_ONNX_ONNXRUNTIME : QMT_ONNX_TENSORRT};
-    void *data = NULL;
-    char *path = qmt_format("%s/%s.onnx", out, qmt_net_name(exporting->model->net));
-    if (!path)
+    exported->path = qmt_format("%s/%s.onnx", out, qmt_net_name(exporting->model->net));
+    if (!exported->path)
         return qmt_fail_memory(exporting->error, strlen(out) + 16, "a path");
-    qmtcnn_status status = qmt_onnx_write(exporting->model, &options, &data, size, exporting->error);
-    if (status == QMTCNN_OK)
-        status = qmt_file_write(path, data, *size, exporting->error);
-    if (status == QMTCNN_OK)
-        qmt_log_info("[export] %s: %s, %zu bytes", path, variant_name(exporting->variant), *size);
-    qmt_free(data);
-    qmt_free(path);
-    return status;
+    qmtcnn_status status =
+        qmt_onnx_write(exporting->model, &options, &exported->data, &exported->size, exporting->error);
+    /* Layers' names are ours: where tensors' names meet, the profile chose them. */
+    return status == QMTCNN_OK ? status
+                               : qmt_fail_in(exporting->error, status, "with the names of profile %s",
+                                             exporting->config->export.profile);
 }
 
-static qmtcnn_status export_net(const char *path, qmt_net_id net, qmt_variant variant, const qmt_config *config,
-                                const qmt_profile *profile, const char *out, qmtcnn_error *error)
+static qmtcnn_status encode_net(const char *path, qmt_net_id net, qmt_variant variant, const qmt_config *config,
+                                const qmt_profile *profile, const char *out, struct exported *exported,
+                                qmtcnn_error *error)
 {
     qmt_tensors_file *file = NULL;
     struct exporting exporting = {config, profile, variant, NULL, NULL, QMTCNN_OK, error};
-    size_t size;
     qmtcnn_status status = qmt_tensors_open(path, &file, error);
     if (status != QMTCNN_OK)
         return status;
@@ -201,18 +212,17 @@ static qmtcnn_status export_net(const char *path, qmt_net_id net, qmt_variant va
         status = exporting.status;
     }
     if (status == QMTCNN_OK)
-        status = write_model(&exporting, out, &size);
+        status = encode_model(&exporting, out, exported);
     qmt_model_free(exporting.model);
     qmt_tensors_close(file);
     return status == QMTCNN_OK ? status : qmt_fail_in(error, status, "%s", path);
 }
 
-qmtcnn_status qmt_export(const char *checkpoints, qmt_variant variant, const qmt_config *config, const char *out,
-                         qmtcnn_error *error)
+/* Encodes what is trained; names of the networks without a checkpoint go to `missing`. */
+static qmtcnn_status encode_all(const char *checkpoints, qmt_variant variant, const qmt_config *config, const char *out,
+                                struct exported *exported, char missing[64], qmtcnn_error *error)
 {
     qmt_profile profile;
-    char missing[64] = "";
-    int written = 0;
     qmtcnn_status status = qmt_profile_load(config->export.profile, &profile, error);
     for (int net = 0; net < qmt_net_count && status == QMTCNN_OK; net++) {
         const char *name = qmt_net_name((qmt_net_id)net);
@@ -220,14 +230,34 @@ qmtcnn_status qmt_export(const char *checkpoints, qmt_variant variant, const qmt
         if (!path)
             return qmt_fail_memory(error, strlen(checkpoints) + 64, "a path");
         if (qmt_file_exists(path)) {
-            status = export_net(path, (qmt_net_id)net, variant, config, &profile, out, error);
-            written++;
+            status = encode_net(path, (qmt_net_id)net, variant, config, &profile, out, &exported[net], error);
         } else {
             size_t length = strlen(missing);
-            snprintf(missing + length, sizeof missing - length, "%s%s", length ? ", " : "", name);
+            snprintf(missing + length, 64 - length, "%s%s", length ? ", " : "", name);
         }
         qmt_free(path);
     }
+    return status;
+}
+
+qmtcnn_status qmt_export(const char *checkpoints, qmt_variant variant, const qmt_config *config, const char *out,
+                         qmtcnn_error *error)
+{
+    struct exported exported[qmt_net_count] = {{0}};
+    char missing[64] = "";
+    int written = 0;
+    /* All are encoded before the first is written: an export that fails leaves no mix of old and new files. */
+    qmtcnn_status status = encode_all(checkpoints, variant, config, out, exported, missing, error);
+    for (int net = 0; net < qmt_net_count && status == QMTCNN_OK; net++) {
+        if (!exported[net].data)
+            continue;
+        status = qmt_file_write(exported[net].path, exported[net].data, exported[net].size, error);
+        if (status == QMTCNN_OK)
+            qmt_log_info("[export] %s: %s, %zu bytes", exported[net].path, variant_name(variant), exported[net].size);
+        written++;
+    }
+    for (int net = 0; net < qmt_net_count; net++)
+        exported_clear(&exported[net]);
     if (status == QMTCNN_OK && !written)
         return qmt_fail(error, QMTCNN_ERROR_IO,
                         "%s holds no {pnet,rnet,onet}/%s.safetensors; train first: qmtcnn train --model all",
