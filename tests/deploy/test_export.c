@@ -23,10 +23,10 @@ static char *training_text(void)
     return qmt_config_text(&config);
 }
 
-/* A random R-Net, calibrated on random pixels, as FOLDER/rnet/NAME.safetensors. */
-static void make_checkpoint(const char *folder, const char *name)
+/* A random network, calibrated on random pixels, as FOLDER/{net}/NAME.safetensors. */
+static void make_checkpoint_of(qmt_net_id id, const char *folder, const char *name)
 {
-    qmt_net_table table = qmt_net_table_for(QMT_RNET, QMT_ACTIVATION_RELU, true);
+    qmt_net_table table = qmt_net_table_for(id, QMT_ACTIVATION_RELU, true);
     qmt_net_state state = {.mode = QMT_MODE_CALIBRATE, .training = false, .batch_norm_momentum = 0.1f};
     qmt_config config;
     qmt_net *net;
@@ -38,13 +38,13 @@ static void make_checkpoint(const char *folder, const char *name)
     assert_ok(qmt_net_create(&table, 5, &net, &error), &error);
     assert_ok(qmt_pass_create(net, batch, NULL, NULL, &pass, &error), &error);
     uint32_t random = 1;
-    for (int i = 0; i < 3 * 24 * 24 * qmt_lanes; i++) {
+    for (int i = 0; i < 3 * table.side * table.side * qmt_lanes; i++) {
         random = random * 1664525u + 1013904223u;
         qmt_pass_input(pass, 0)[i] = ((float)(random >> 24) - 127.5f) / 128.0f;
     }
     assert_ok(qmt_net_forward(net, pass, batch / qmt_lanes, &state, &error), &error);
     qmt_net_finish_calibration(net, &config.quantize);
-    char *path = qmt_format("%s/rnet/%s.safetensors", folder, name), *text = training_text();
+    char *path = qmt_format("%s/%s/%s.safetensors", folder, qmt_net_name(id), name), *text = training_text();
     assert_ok(qmt_tensors_writer_create(&writer, &error), &error);
     assert_ok(qmt_net_save(net, writer, &error), &error);
     assert_ok(qmt_tensors_add_metadata(writer, "train.config", text, &error), &error);
@@ -56,6 +56,11 @@ static void make_checkpoint(const char *folder, const char *name)
     qmt_free(path);
     qmt_pass_free(pass);
     qmt_net_free(net);
+}
+
+static void make_checkpoint(const char *folder, const char *name)
+{
+    make_checkpoint_of(QMT_RNET, folder, name);
 }
 
 static qmt_model *read_model(const char *folder, const char *name)
@@ -233,10 +238,33 @@ static void test_failures(void **state)
     test_remove_folder(folder);
 }
 
+/* Names that meet in the second network: the first one's file isn't written either, and the message names the profile.
+ */
+static void test_names_meet(void **state)
+{
+    (void)state;
+    qmt_config config;
+    qmtcnn_error error;
+    char *folder = test_make_folder(), *out = qmt_path_join(folder, "out"), *path = qmt_path_join(folder, "mine.yaml");
+    static const char profile[] = "box: [p-box, prob, o-box]\n";
+    make_checkpoint_of(QMT_PNET, folder, "qat");
+    make_checkpoint_of(QMT_RNET, folder, "qat");
+    assert_ok(qmt_file_write(path, profile, sizeof profile - 1, &error), &error);
+    qmt_config_default(&config);
+    assert_ok(qmt_config_set(&config, "export.profile", path, &error), &error);
+    assert_int_not_equal(qmt_export(folder, QMT_VARIANT_QAT, &config, out, &error), QMTCNN_OK);
+    assert_non_null(strstr(error.message, path));
+    assert_non_null(strstr(error.message, "rnet/qat.safetensors"));
+    assert_false(qmt_folder_exists(out));
+    qmt_free(path);
+    qmt_free(out);
+    test_remove_folder(folder);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_upright), cmocka_unit_test(test_fp32),
-                                       cmocka_unit_test(test_caffe), cmocka_unit_test(test_profile_file),
-                                       cmocka_unit_test(test_failures)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_upright),  cmocka_unit_test(test_fp32),
+                                       cmocka_unit_test(test_caffe),    cmocka_unit_test(test_profile_file),
+                                       cmocka_unit_test(test_failures), cmocka_unit_test(test_names_meet)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
