@@ -9,7 +9,7 @@ Usage: scripts/setup_environment.sh [--test | --all]
   (nothing)   compiler, CMake and the libraries that qmtcnn links: libjpeg-turbo, libpng, libyaml, jansson, zlib,
               Cairo, protobuf-c, xxHash
   --test      the same and what scripts/test.sh needs: both compilers, sanitizers, cmocka, MPI, clang-format
-  --all       the same and what scripts/test.sh --all needs: Chromium, cross compilers, and a Python environment with
+  --all       the same and what scripts/test.sh --all needs: Chromium, cross compilers, Wine, and a Python environment with
               PyTorch, ONNX, ONNX Runtime, TensorBoard and facenet-pytorch in build/python (about 6 GB)
 TEXT
 }
@@ -40,7 +40,8 @@ install_debian() {
             shellcheck)
     fi
     if [ $all_tools = yes ]; then
-        wanted+=(chromium gcc-aarch64-linux-gnu g++-aarch64-linux-gnu qemu-user python3-venv time)
+        wanted+=(chromium gcc-aarch64-linux-gnu g++-aarch64-linux-gnu qemu-user gcc-mingw-w64-x86-64 wine64 python3-venv time
+            curl)
     fi
     for package in "${wanted[@]}"; do
         # The sanitizers' runtime carries clang's version in its name.
@@ -79,7 +80,18 @@ else
     exit 1
 fi
 
+# protobuf-c's one C file, which has no package for MinGW: as Debian's archive has it, kept by its hash.
+fetch_protobuf_c() {
+    local folder=$1 version=1.4.1 hash=4cc4facd508172f3e0a4d3a8736225d472418aee35b4ad053384b137b220339f
+    [ -s "$folder/protobuf-c/protobuf-c.c" ] && return
+    mkdir -p "$folder"
+    curl -fsS -o "$folder/source.tar.gz" "http://deb.debian.org/debian/pool/main/p/protobuf-c/protobuf-c_$version.orig.tar.gz"
+    echo "$hash  $folder/source.tar.gz" | sha256sum --check --quiet
+    tar -xzf "$folder/source.tar.gz" -C "$folder" --strip-components=1
+}
+
 if [ $all_tools = yes ]; then
+    fetch_protobuf_c "$(cd "$(dirname "$0")/.." && pwd)/build/protobuf-c"
     folder="$(cd "$(dirname "$0")/.." && pwd)/build/python"
     if [ ! -x "$folder/bin/python" ]; then python3 -m venv "$folder"; fi
     "$folder/bin/pip" install -q numpy pillow scipy onnx onnxruntime tensorboard torch onnxscript opencv-python-headless

@@ -93,7 +93,17 @@ check "ONNX Runtime, P-Net on every pyramid level of 50 $kind pictures" "$python
     "$work/demo/models" "$pictures" 1 c --levels 50
 check "ONNX Runtime's own form" "$python" scripts/check_onnxruntime_target.py "$tool" "$work/demo/checkpoints" \
     "$(dirname "$(dirname "$pictures")")" --limit 20
+windows() {
+    "$python" -c "from PIL import Image; import sys; Image.open(sys.argv[1]).convert('RGB').save(sys.argv[2])" \
+        "$(find "$pictures" -name '*.jpg' | sort | head -n 1)" "$work/picture.ppm" &&
+        scripts/check_windows.sh "$PWD/build/protobuf-c" "$build" "$work/demo/models/mtcnn_qat" "$work/picture.ppm"
+}
 check "other architectures, 200 pictures" scripts/check_architectures.sh "$build" "$work/demo/models/mtcnn_qat" "$pictures" 200
+if command -v x86_64-w64-mingw32-gcc >/dev/null && [ -d build/protobuf-c ]; then
+    check "Windows: libqmtcnn by MinGW, run in Wine" windows
+else
+    skip "Windows" "no MinGW or no build/protobuf-c: scripts/setup_environment.sh --all"
+fi
 
 # ---- Training -------------------------------------------------------------------------------------------
 

@@ -19,6 +19,8 @@ typedef struct qmt_data_config {
     char landmarks[qmt_max_lists][qmt_path_size]; /* further landmark lists (each: own form, CelebA, LFW/net) */
     int landmark_lists;
     int min_face; /* faces with a smaller side are marked invalid (ignored), pixels; default 10 */
+    char leave_out[qmt_max_lists][64]; /* folders of pictures that "train" goes without and that "val" consists of */
+    int leave_outs;
 } qmt_data_config;
 
 typedef struct qmt_synth_config {

@@ -17,6 +17,7 @@ static const qmt_setting settings[] = {
     {"data", "limit", QMT_SETTING_INT, AT(data.limit), 1, 0, INT_MAX, NULL, "0", "first pictures of each split; 0: all", 0},
     {"data", "landmarks", QMT_SETTING_TEXTS, AT(data.landmarks), qmt_path_size, 0, 0, NULL, "", "further landmark lists (own form, CelebA, LFW/net)", offsetof(qmt_config, data.landmark_lists)},
     {"data", "min_face", QMT_SETTING_INT, AT(data.min_face), 1, 0, 10000, NULL, "10", "faces with a smaller side are ignored, neither face nor background; pixels", 0},
+    {"data", "leave_out", QMT_SETTING_TEXTS, AT(data.leave_out), sizeof(((qmt_data_config *)0)->leave_out[0]), 0, 0, NULL, "", "folders of pictures (events, sources) that training goes without and that alone are validated on", offsetof(qmt_config, data.leave_outs)},
 
     {"synth", "images", QMT_SETTING_INT, AT(synth.images), 1, 0, 10000000, NULL, "0", "synthetic pictures to train on", 0},
     {"synth", "val_images", QMT_SETTING_INT, AT(synth.val_images), 1, 0, 10000000, NULL, "0", "synthetic pictures to validate on", 0},

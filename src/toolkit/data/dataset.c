@@ -139,6 +139,45 @@ static qmtcnn_status read_lists(qmt_dataset *dataset, const qmt_dataset_options 
     return status;
 }
 
+static bool lies_in(const char *name, const char *folder)
+{
+    size_t length = strlen(folder);
+    while (length > 0 && folder[length - 1] == '/')
+        length--;
+    return strncmp(name, folder, length) == 0 && name[length] == '/';
+}
+
+/* Keeps the pictures of the folders that training leaves out, or all others. */
+static qmtcnn_status leave_out(qmt_dataset *dataset, const qmt_dataset_options *options, qmtcnn_error *error)
+{
+    bool wanted = strcmp(dataset->split, "val") == 0;
+    size_t pictures = 0, labels = 0;
+    for (size_t i = 0; i < dataset->picture_count; i++) {
+        qmt_picture picture = dataset->pictures[i];
+        bool named = false;
+        for (int k = 0; k < options->leave_out_count; k++)
+            named = named || lies_in(picture.name, options->leave_out[k]);
+        if (named != wanted)
+            continue;
+        if (picture.label_count)
+            memmove(dataset->labels + labels, dataset->labels + picture.first_label,
+                    picture.label_count * sizeof *dataset->labels);
+        picture.first_label = labels;
+        labels += picture.label_count;
+        dataset->pictures[pictures++] = picture;
+    }
+    if (pictures == 0 || (!wanted && pictures == dataset->picture_count))
+        return qmt_fail(
+            error, QMTCNN_ERROR_ARGUMENT,
+            "%s: data.leave_out names folders that hold %s of split '%s'; a picture's folder is what stands "
+            "before its file in the annotation, such as '%s'",
+            dataset->annotation_path, wanted || pictures ? "no pictures" : "all pictures", dataset->split,
+            dataset->picture_count ? dataset->pictures[0].name : "event/file.jpg");
+    dataset->picture_count = pictures;
+    dataset->label_count = labels;
+    return QMTCNN_OK;
+}
+
 qmtcnn_status qmt_dataset_open(const char *folder, const char *split, const qmt_dataset_options *options,
                                qmt_dataset **dataset, qmtcnn_error *error)
 {
@@ -157,6 +196,8 @@ qmtcnn_status qmt_dataset_open(const char *folder, const char *split, const qmt_
     status = read_annotations(d, options->limit, error);
     if (status == QMTCNN_OK)
         status = read_lists(d, options, error);
+    if (status == QMTCNN_OK && options->leave_out_count > 0)
+        status = leave_out(d, options, error);
     if (status != QMTCNN_OK) {
         qmt_dataset_free(d);
         return status;
@@ -168,9 +209,12 @@ qmtcnn_status qmt_dataset_open(const char *folder, const char *split, const qmt_
 qmtcnn_status qmt_dataset_open_as(const qmt_data_config *data, const char *folder, const char *split,
                                   qmt_dataset **dataset, qmtcnn_error *error)
 {
-    const char *lists[qmt_max_lists];
+    const char *lists[qmt_max_lists], *left[qmt_max_lists];
     for (int i = 0; i < data->landmark_lists; i++)
         lists[i] = data->landmarks[i];
-    const qmt_dataset_options options = {data->limit, data->min_face, lists, data->landmark_lists};
+    for (int i = 0; i < data->leave_outs; i++)
+        left[i] = data->leave_out[i];
+    const qmt_dataset_options options = {data->limit,          data->min_face, lists,
+                                         data->landmark_lists, left,           data->leave_outs};
     return qmt_dataset_open(folder, split, &options, dataset, error);
 }

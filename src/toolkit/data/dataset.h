@@ -44,6 +44,8 @@ typedef struct qmt_dataset_options {
     int min_face; /* smaller ones are ignored */
     const char *const *landmark_lists;
     int landmark_list_count;
+    const char *const *leave_out; /* folders such as "0--Parade": "val" keeps only their pictures, other splits none */
+    int leave_out_count;
 } qmt_dataset_options;
 
 /* Reads split "train" or "val" of a data set in WIDER FACE's layout (WIDER_SPLIT/images + wider_face_split/
