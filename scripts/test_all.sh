@@ -17,7 +17,7 @@ passed=0 failed=0 skipped=0 start=$SECONDS
 : >"$results"
 
 result() { # NAME RESULT SECONDS LINE
-    echo "| $1 | $2 | $3 s | $(tr '|' '/' <<<"$4" | cut -c1-160) |" >>"$results"
+    echo "| $1 | $2 | $3 s | $(tr '|' '/' <<<"${4//$PWD\//}" | cut -c1-160) |" >>"$results"
     echo "[$((SECONDS - start)) s] $2: $1 ($3 s) $4"
 }
 

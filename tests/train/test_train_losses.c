@@ -43,7 +43,7 @@ static qmt_train_config config_for(qmt_class_loss classes, qmt_regression_loss r
                               .focal_gamma = 2,
                               .focal_alpha = 0.25f,
                               .box_loss = regression,
-                              .landmark_loss = regression,
+                              .landmark_loss = regression == QMT_LOSS_GIOU ? QMT_LOSS_WING : regression,
                               .class_weight = 1,
                               .box_weight = 0.5f,
                               .landmark_weight = 0.75f};
@@ -67,20 +67,48 @@ static double class_term(const qmt_train_config *config, const batch *made, cons
     double z1 = output[(i / qmt_lanes) * numbers + qmt_lanes + i % qmt_lanes];
     bool face = made->labels[i].sample_class == QMT_POSITIVE;
     double p = exp(face ? z1 : z0) / (exp(z0) + exp(z1));
+    double other = (double)config->label_smoothing / 2;
     if (config->class_loss != QMT_CLASS_FOCAL)
-        return -log(p);
+        return -(1 - other) * log(p) - other * log(1 - p);
     double alpha = (double)config->focal_alpha;
     return -(face ? alpha : 1 - alpha) * pow(1 - p, (double)config->focal_gamma) * log(p);
+}
+
+/* The intervals [a0, a1] and [b0, b1]: the length of what both cover. */
+static double common(double a0, double a1, double b0, double b1)
+{
+    double length = fmin(a1, b1) - fmax(a0, b0);
+    return length > 0 ? length : 0;
+}
+
+/* 1 - generalized IoU, by its definition. */
+static double giou_term(const double *output, int i, const float *target)
+{
+    double p[4], t[4];
+    for (int k = 0; k < 4; k++) {
+        p[k] = output[(i / qmt_lanes) * numbers + (2 + k) * qmt_lanes + i % qmt_lanes] + k / 2;
+        t[k] = (double)target[k] + k / 2;
+    }
+    double own = p[2] > p[0] && p[3] > p[1] ? (p[2] - p[0]) * (p[3] - p[1]) : 0;
+    double both = own > 0 ? common(p[0], p[2], t[0], t[2]) * common(p[1], p[3], t[1], t[3]) : 0;
+    double either = own + (t[2] - t[0]) * (t[3] - t[1]) - both;
+    double hull = (fmax(p[2], t[2]) - fmin(p[0], t[0])) * (fmax(p[3], t[3]) - fmin(p[1], t[1]));
+    return 1 - (both / either - (hull - either) / hull);
 }
 
 static double regression_term(qmt_regression_loss kind, const double *output, int i, int first, int count,
                               const float *target)
 {
     double sum = 0;
+    if (kind == QMT_LOSS_GIOU)
+        return giou_term(output, i, target);
     for (int k = 0; k < count; k++) {
         double d =
             fabs(output[(i / qmt_lanes) * numbers + (first + k) * qmt_lanes + i % qmt_lanes] - (double)target[k]);
-        sum += kind == QMT_LOSS_MSE ? d * d : d < 0.1 ? d * d / 0.2 : d - 0.05;
+        if (kind == QMT_LOSS_WING)
+            sum += d < 0.15625 ? 0.15625 * log(1 + d / 0.03125) : d - 0.15625 * (1 - log(6));
+        else
+            sum += kind == QMT_LOSS_MSE ? d * d : d < 0.1 ? d * d / 0.2 : d - 0.05;
     }
     return sum;
 }
@@ -119,6 +147,7 @@ static double reference_loss(const qmt_train_config *config, const batch *made, 
 static void check_gradient(qmt_class_loss classes, qmt_regression_loss regression)
 {
     qmt_train_config config = config_for(classes, regression);
+    config.label_smoothing = regression == QMT_LOSS_WING ? 0.1f : 0;
     batch made;
     static double output[groups * numbers];
     fill(&made, 7);
@@ -148,6 +177,8 @@ static void gradients_match_central_differences(void **state)
     for (int i = 0; i < 3; i++) {
         check_gradient(classes[i], QMT_LOSS_MSE);
         check_gradient(classes[i], QMT_LOSS_SMOOTH_L1);
+        check_gradient(classes[i], QMT_LOSS_WING);
+        check_gradient(classes[i], QMT_LOSS_GIOU);
     }
 }
 

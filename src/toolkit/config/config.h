@@ -18,7 +18,7 @@ typedef struct qmt_data_config {
     int limit;                                    /* first N pictures of each split, 0: all */
     char landmarks[qmt_max_lists][qmt_path_size]; /* further landmark lists (each: own form, CelebA, LFW/net) */
     int landmark_lists;
-    int min_face; /* faces with a smaller side are marked invalid (ignored), pixels; default 10 */
+    int min_face;                      /* faces with a smaller side are marked invalid (ignored), pixels; default 10 */
     char leave_out[qmt_max_lists][64]; /* folders of pictures that "train" goes without and that "val" consists of */
     int leave_outs;
 } qmt_data_config;
@@ -66,7 +66,7 @@ typedef struct qmt_augment_config {
 typedef enum qmt_optimizer_kind { QMT_SGD, QMT_ADAM } qmt_optimizer_kind;
 typedef enum qmt_schedule_kind { QMT_SCHEDULE_CONSTANT, QMT_SCHEDULE_STEP, QMT_SCHEDULE_COSINE } qmt_schedule_kind;
 typedef enum qmt_class_loss { QMT_CLASS_PLAIN, QMT_CLASS_OHEM, QMT_CLASS_FOCAL } qmt_class_loss;
-typedef enum qmt_regression_loss { QMT_LOSS_MSE, QMT_LOSS_SMOOTH_L1 } qmt_regression_loss;
+typedef enum qmt_regression_loss { QMT_LOSS_MSE, QMT_LOSS_SMOOTH_L1, QMT_LOSS_WING, QMT_LOSS_GIOU } qmt_regression_loss;
 
 typedef struct qmt_train_config {
     int epochs;                     /* in all, FP32 and QAT; default 10 */
@@ -86,7 +86,8 @@ typedef struct qmt_train_config {
     qmt_class_loss class_loss;      /* ohem */
     float ohem_keep;                /* 0.7 */
     float focal_gamma, focal_alpha; /* 2, 0.25 */
-    qmt_regression_loss box_loss, landmark_loss;     /* smooth_l1 (beta 0.1), mse */
+    float label_smoothing;          /* plain, ohem: this share of the target goes to both classes alike; 0 */
+    qmt_regression_loss box_loss, landmark_loss;     /* smooth_l1 (beta 0.1), mse; giou: boxes only */
     float class_weight, box_weight, landmark_weight; /* P, R: 1 .5 .5; O: 1 .5 1 */
     float holdout;                                   /* share of pictures whose samples only validate; 0.05 */
     int keep_checkpoints;                            /* newest so many stay; 3 */

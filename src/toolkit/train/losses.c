@@ -1,12 +1,11 @@
 #include "toolkit/train/losses.h"
+#include "toolkit/train/regression.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { box_channel = 2, landmark_channel = 6, box_numbers = 4, landmark_numbers = 10 };
-
-static const double smooth_l1_beta = 0.1;
 
 /* A sample's losses before means and weights; -1 where a task doesn't concern it. */
 typedef struct sample_loss {
@@ -78,29 +77,14 @@ static double class_loss(const qmt_train_config *config, bool face, double lead,
 {
     double log_p = -softplus(-lead), miss = 1 / (1 + exp(lead)); /* log p and 1 - p of the true class */
     if (config->class_loss != QMT_CLASS_FOCAL) {
-        *slope = -miss;
-        return -log_p;
+        double other = 0.5 * (double)config->label_smoothing; /* the wrong class's share of the target */
+        *slope = other - miss;
+        return (1 - other) * -log_p + other * softplus(lead);
     }
     double alpha = face ? (double)config->focal_alpha : 1 - (double)config->focal_alpha;
     double gamma = (double)config->focal_gamma, factor = alpha * pow(miss, gamma), p = 1 - miss;
     *slope = factor * (gamma * p * log_p - miss);
     return -factor * log_p;
-}
-
-/* Loss of a difference between a prediction and its target. */
-static double regression_loss(qmt_regression_loss kind, double difference, double *slope)
-{
-    if (kind == QMT_LOSS_MSE) {
-        *slope = 2 * difference;
-        return difference * difference;
-    }
-    double size = fabs(difference);
-    if (size < smooth_l1_beta) {
-        *slope = difference / smooth_l1_beta;
-        return 0.5 * difference * difference / smooth_l1_beta;
-    }
-    *slope = difference > 0 ? 1 : -1;
-    return size - 0.5 * smooth_l1_beta;
 }
 
 /* Loss of `count` outputs from channel `first` on; their slopes, not yet averaged, go to the gradient. */
@@ -111,10 +95,24 @@ static double regress(qmt_regression_loss kind, const float *output, float *grad
     for (int i = 0; i < count; i++) {
         int at = (first + i) * qmt_lanes + lane;
         double slope;
-        sum += regression_loss(kind, (double)output[at] - (double)target[i], &slope);
+        sum += qmt_regression_loss_of(kind, (double)output[at] - (double)target[i], &slope);
         gradient[at] = (float)slope;
     }
     return sum;
+}
+
+/* The same for a box as a whole. */
+static double regress_overlap(const float *output, float *gradient, int lane, const float *target)
+{
+    double prediction[box_numbers], wanted[box_numbers], slope[box_numbers];
+    for (int i = 0; i < box_numbers; i++) {
+        prediction[i] = (double)output[(box_channel + i) * qmt_lanes + lane];
+        wanted[i] = (double)target[i];
+    }
+    double loss = qmt_giou_loss(prediction, wanted, slope);
+    for (int i = 0; i < box_numbers; i++)
+        gradient[(box_channel + i) * qmt_lanes + lane] = (float)slope[i];
+    return loss;
 }
 
 /* Losses of one sample, and their slopes in its lane of the gradient. */
@@ -131,7 +129,9 @@ static sample_loss sample_losses(const qmt_train_config *config, const qmt_label
         gradient[lane] = (float)(face ? -slope : slope);
     }
     if (kind == QMT_POSITIVE || kind == QMT_PART)
-        loss.box = regress(config->box_loss, output, gradient, lane, box_channel, box_numbers, label->box);
+        loss.box = config->box_loss == QMT_LOSS_GIOU
+                       ? regress_overlap(output, gradient, lane, label->box)
+                       : regress(config->box_loss, output, gradient, lane, box_channel, box_numbers, label->box);
     if (kind == QMT_LANDMARK)
         loss.landmarks = regress(config->landmark_loss, output, gradient, lane, landmark_channel, landmark_numbers,
                                  label->landmarks);

@@ -18,9 +18,10 @@ typedef struct qmt_label {
  *   classes:   negatives and positives. Softmax cross entropy over all of them (plain), over the hardest ohem_keep of
  *              them (ohem: round(keep * n), at least 1; of equally hard ones those earlier in the batch), or the focal
  *              loss -a (1 - p)^gamma log p over all of them, a = alpha for faces and 1 - alpha for others (Lin and
- *              others, 2017).
+ *              others, 2017). With label_smoothing s, cross entropy is against 1 - s / 2 and s / 2 instead of 1 and 0.
  *   box:       positives and parts; landmarks: landmark samples. Sum over the 4 or 10 numbers of d^2 (mse, the squared
- *              Euclidean distance of Zhang and others, 2016) or of the smooth L1 loss with beta 0.1.
+ *              Euclidean distance of Zhang and others, 2016), of the smooth L1 loss or of the wing loss; or, of a box,
+ *              the generalized IoU loss (regression.h).
  * total = class_weight * classes + box_weight * box + landmark_weight * landmarks. A task without samples is 0. */
 typedef struct qmt_loss_values {
     double total, classes, box, landmarks;
