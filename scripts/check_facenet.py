@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""facenet-pytorch's MTCNN (the original weights) on a data set, as WIDER FACE submission files, so that
-`qmtcnn eval` judges it by the same rules as our detector.
+"""facenet-pytorch's MTCNN (the original weights) on a data set, as WIDER FACE submission files with
+five points a face, so that `qmtcnn eval` judges it by the same rules as our detector.
 
     python scripts/check_facenet.py DATA OUT [--split val] [--thresholds .3 .3 .1] [--min-face 20] [--limit N]
 """
@@ -35,16 +35,17 @@ def main():
     names = list(pictures(args.data / "wider_face_split" / f"wider_face_{args.split}_bbx_gt.txt"))
     for name in names[: args.limit or None]:
         try:
-            boxes, scores = detector.detect(Image.open(folder / name).convert("RGB"))
+            boxes, scores, points = detector.detect(Image.open(folder / name).convert("RGB"), landmarks=True)
         except (RuntimeError, ValueError, TypeError):  # it fails on pictures without any proposal
-            boxes, scores = None, []
-        rows = [] if boxes is None else list(zip(boxes, scores))
+            boxes = None
+        rows = [] if boxes is None else list(zip(boxes, scores, points))
         path = args.out / pathlib.Path(name).with_suffix(".txt")
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "w", encoding="utf-8") as out:
             out.write(f"{name}\n{len(rows)}\n")
-            for (x1, y1, x2, y2), score in rows:
-                out.write(f"{x1:.4f} {y1:.4f} {x2 - x1:.4f} {y2 - y1:.4f} {score:.8f}\n")
+            for (x1, y1, x2, y2), score, five in rows:
+                marks = " ".join(f"{x:.4f} {y:.4f}" for x, y in five)
+                out.write(f"{x1:.4f} {y1:.4f} {x2 - x1:.4f} {y2 - y1:.4f} {score:.8f} {marks}\n")
 
 
 if __name__ == "__main__":

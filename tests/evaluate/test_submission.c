@@ -117,6 +117,24 @@ static void forms_that_are_taken(void **state)
     test_remove_folder(folder);
 }
 
+static void points_after_the_score(void **state)
+{
+    (void)state;
+    static const char text[] = "file\n2\n1 2 3 4 0.9 10 20 30 40 50 60 70 80 90 100\n1 2 3 4 0.5\n";
+    char *folder = test_make_folder();
+    qmt_detections *detections;
+    qmtcnn_error error;
+    assert_ok(read_text(folder, text, strlen(text), &error), &error);
+    assert_ok(qmt_submission_read(folder, &detections, &error), &error);
+    const qmt_detection *boxes = detections->pictures[0].boxes;
+    assert_true(boxes[0].has_landmarks);
+    for (int i = 0; i < 10; i++)
+        assert_true(boxes[0].landmarks[i / 2][i % 2] == (float)(10 * (i + 1)));
+    assert_false(boxes[1].has_landmarks);
+    qmt_detections_free(detections);
+    test_remove_folder(folder);
+}
+
 /* Each is an error that names the file and, where there is one, the line. */
 static void forms_that_are_not(void **state)
 {
@@ -137,6 +155,8 @@ static void forms_that_are_not(void **state)
         {"file\n1\n1 2 inf 4 1\n", "file.txt:3"},
         {"file\n1\n1 2 3e300 4 1\n", "file.txt:3"},
         {"file\n1\n1 2 3 4 5 6\n", "file.txt:3"},
+        {"file\n1\n1 2 3 4 5 1 2 3 4 5 6 7 8 9\n", "file.txt:3"},
+        {"file\n1\n1 2 3 4 5 1 2 3 4 5 6 7 8 9 10 11\n", "file.txt:3"},
         {"file\n1\n1,2,3,4,5\n", "file.txt:3"},
         {"file\n1\n1 2 3 4 0.5x\n", "file.txt:3"},
     };
@@ -330,15 +350,11 @@ static void damaged_mat(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(round_trip),
-        cmocka_unit_test(names_may_not_leave_the_folder),
-        cmocka_unit_test(forms_that_are_taken),
-        cmocka_unit_test(forms_that_are_not),
-        cmocka_unit_test(mutations),
-        cmocka_unit_test(official_counts),
-        cmocka_unit_test(perfect_predictions),
-        cmocka_unit_test(a_part_of_the_files),
-        cmocka_unit_test(damaged_mat),
+        cmocka_unit_test(round_trip),           cmocka_unit_test(names_may_not_leave_the_folder),
+        cmocka_unit_test(forms_that_are_taken), cmocka_unit_test(points_after_the_score),
+        cmocka_unit_test(forms_that_are_not),   cmocka_unit_test(mutations),
+        cmocka_unit_test(official_counts),      cmocka_unit_test(perfect_predictions),
+        cmocka_unit_test(a_part_of_the_files),  cmocka_unit_test(damaged_mat),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

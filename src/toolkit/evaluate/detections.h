@@ -39,7 +39,8 @@ qmtcnn_status qmt_detections_set(qmt_detections *detections, size_t picture, con
  * `x y w h score` a line, with all the digits that a reader needs to get the same numbers back. */
 qmtcnn_status qmt_submission_write(const qmt_detections *detections, const char *folder, qmtcnn_error *error);
 /* Reads such a folder: one level of events, or files right in it. A picture's name is the path of its file without
- * ".txt". Damaged files are errors that name file and line. */
+ * ".txt". Ten more numbers after the score are five points, x and y each. Damaged files are errors that name file and
+ * line. */
 qmtcnn_status qmt_submission_read(const char *folder, qmt_detections **detections, qmtcnn_error *error);
 
 #endif

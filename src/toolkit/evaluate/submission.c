@@ -93,27 +93,31 @@ static char *next_line(struct lines *lines)
     return line;
 }
 
+/* Five numbers; ten more are five points, a common extension. */
 static qmtcnn_status parse_box(const struct lines *lines, const char *line, qmt_detection *box, qmtcnn_error *error)
 {
-    double values[5];
-    const char *at = line;
-    for (int i = 0; i < 5; i++) {
+    enum { box_numbers = 5, all_numbers = 15 };
+    double values[all_numbers];
+    const char *at = line + strspn(line, " \t");
+    int count = 0;
+    for (; count < all_numbers && *at; count++) {
         char *end;
-        values[i] = strtod(at, &end);
+        values[count] = strtod(at, &end);
         if (end == at || (*end && *end != ' ' && *end != '\t'))
-            return qmt_fail(error, QMTCNN_ERROR_FORMAT, "%s:%d: want five numbers `x y w h score`, got \"%.60s\"",
-                            lines->path, lines->number, line);
-        if (!isfinite(values[i]) || fabs(values[i]) > max_magnitude)
+            break;
+        if (!isfinite(values[count]) || fabs(values[count]) > max_magnitude)
             return qmt_fail(error, QMTCNN_ERROR_FORMAT, "%s:%d: number %d is not finite or over 1e9: \"%.60s\"",
-                            lines->path, lines->number, i + 1, line);
-        at = end;
+                            lines->path, lines->number, count + 1, line);
+        at = end + strspn(end, " \t");
     }
-    while (*at == ' ' || *at == '\t')
-        at++;
-    if (*at)
-        return qmt_fail(error, QMTCNN_ERROR_FORMAT, "%s:%d: more than five numbers: \"%.60s\"", lines->path,
-                        lines->number, line);
-    *box = (qmt_detection){values[0], values[1], values[2], values[3], values[4], false, {{0}}};
+    if (*at || (count != box_numbers && count != all_numbers))
+        return qmt_fail(
+            error, QMTCNN_ERROR_FORMAT,
+            "%s:%d: want five numbers `x y w h score`, or fifteen with five points after them, got \"%.60s\"",
+            lines->path, lines->number, line);
+    *box = (qmt_detection){values[0], values[1], values[2], values[3], values[4], count == all_numbers, {{0}}};
+    for (int i = 0; i < 10 && count == all_numbers; i++)
+        box->landmarks[i / 2][i % 2] = (float)values[box_numbers + i];
     return QMTCNN_OK;
 }
 
