@@ -7,8 +7,8 @@
 FP32: outputs within 1e-5, parameters after one SGD step within 1e-4. QAT: trunk convolutions are
 torch.ao.nn.intrinsic.qat.ConvBnReLU2d, so folding, its gradient and its rule on batch statistics (weights are scaled with the
 running variance, normalization uses the batch's) are PyTorch's own; outputs and the step within 1e-4.
-Whole-number sums often tie: values between two steps, and pools with two winners. At ties either choice is right, so ours
-are counted, checked to be within rounding of PyTorch's, and then used, with PyTorch's gradient.
+Whole-number sums often tie: values between two steps, and pools with two winners; in FP32 the last bit now and then decides
+about a pool, or about a sum's sign before a ReLU. At ties either choice is right, so ours are counted, checked to be within rounding of PyTorch's, and then used, with PyTorch's gradient.
 Differences are measured against the largest value (outputs) or the norm (arrays). Needs torch and numpy.
 """
 import glob
@@ -66,11 +66,21 @@ def pool_as(x, kernel, stride, ours, ties):
     rows = torch.arange(out).view(1, 1, out, 1) * stride + place // kernel
     columns = torch.arange(out).view(1, 1, 1, out) * stride + place % kernel
     won = x.flatten(2).gather(2, (rows * side + columns).flatten(2)).view_as(y)
-    short = float((y - won).detach().abs().max())
+    short = float((y.clamp_min(0) - won.clamp_min(0)).detach().abs().max())  # where none is positive, any may win
     if short > 1e-5 * float(y.detach().abs().max()):
         raise SystemExit(f"a pool's winner is {short} under the largest")
     ties["pools"] += int(((y != won) & (y > 0)).sum())
     return won
+
+
+def relu_as(x, ours, ties):
+    """In FP32 a sum may be positive in one program and not in the other, by the last bit."""
+    positive = ours > 0
+    apart = positive != (x.detach() > 0)
+    if apart.any() and float(x.detach()[apart].abs().max()) > 1e-5 * float(x.detach().abs().max()):
+        raise SystemExit("a ReLU differs where its input isn't near 0")
+    ties["signs"] += int(apart.sum())
+    return x * positive
 
 
 def quantize_weight(w):
@@ -101,7 +111,7 @@ def fused_layer(tensors, name, kernel, frozen):
 def step(metadata, tensors):
     """Outputs, all arrays after one SGD step, gradients, and how many ties went another way."""
     qat, frozen = metadata["mode"] == "qat", metadata["frozen"] == "yes"
-    x, arrays, ties = tensors["input"], {}, {"quantized": 0, "pools": 0}
+    x, arrays, ties = tensors["input"], {}, {"quantized": 0, "pools": 0, "signs": 0}
     for name, _, kernel, norm, activation, pool, stride in read_table(metadata["table"]):
         if qat:
             x = quantize_input(x, tensors[f"scale.{name}"], tensors[f"quantized.{name}"], ties)
@@ -119,14 +129,18 @@ def step(metadata, tensors):
             if norm:
                 x = F.batch_norm(x, own[f"{name}.bn.mean"], own[f"{name}.bn.variance"], own[f"{name}.bn.gamma"],
                                  own[f"{name}.bn.beta"], training=not frozen, momentum=0.1, eps=1e-5)
+            if activation == 1 and f"active.{name}" in tensors:
+                # The pool of the sums, then the ReLU, is the same as the ReLU, then the pool.
+                if pool:
+                    x = pool_as(x, pool, stride, tensors[f"winner.{name}"], ties)
+                x = relu_as(x, tensors[f"active.{name}"], ties)
+                continue
             if activation == 1:
                 x = F.relu(x)
             elif activation == 2:
                 x = F.prelu(x, own[f"{name}.slope"])
-        if pool and qat:
+        if pool:
             x = pool_as(x, pool, stride, tensors[f"winner.{name}"], ties)
-        elif pool:
-            x = F.max_pool2d(x, pool, stride, ceil_mode=True)
     outputs = x.flatten(1)
     outputs.backward(tensors["output_gradient"])
     after = {}
@@ -157,7 +171,7 @@ def check(path):
     good = output_error <= limit and step_error <= 1e-4
     print(f"{os.path.basename(path):26} outputs {output_error:.1e} (<= {limit:.0e})  step {step_error:.1e} (<= 1e-04)  "
           f"gradients {gradient_error:.1e} at most, {worst}  "
-          f"ties {ties['quantized']} + {ties['pools']}  {'ok' if good else 'TOO FAR'}")
+          f"ties {ties['quantized']} + {ties['pools']} + {ties['signs']}  {'ok' if good else 'TOO FAR'}")
     return good
 
 

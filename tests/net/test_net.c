@@ -71,7 +71,7 @@ static void test_initialization(void **state)
     assert_null(find_parameter(net, "conv1", "bn.mean")->gradient);
     assert_false(find_parameter(net, "conv1", "bn.gamma")->decay);
     assert_null(find_parameter(net, "conv1", "bias"));
-    assert_non_null(find_parameter(net, "fc", "bias"));
+    assert_null(find_parameter(net, "fc", "bias"));
     qmt_net_free(other);
     qmt_net_free(same);
     qmt_net_free(net);

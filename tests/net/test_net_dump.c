@@ -67,13 +67,17 @@ static void add_map(dump *d, const char *prefix, const char *name, int samples, 
     free(turned);
 }
 
-/* What QAT chose at ties: quantized inputs, and which of each pool's window won. */
-static void add_choices(dump *d, const qmt_net_table *table, const qmt_pass *pass, int samples)
+/* What was chosen at ties: quantized inputs (QAT), which of each pool's window won, and (FP32) what a ReLU lets
+ * through. */
+static void add_choices(dump *d, const qmt_net_table *table, const qmt_pass *pass, int samples, bool qat)
 {
     for (int i = 0; i < table->layer_count; i++) {
         const qmt_net_layer *l = &table->layers[i];
         const qmt_layer_pass *from = &pass->layers[i];
-        add_map(d, "quantized.", l->name, samples, l->in_channels, l->in_side, from->x, NULL);
+        if (qat)
+            add_map(d, "quantized.", l->name, samples, l->in_channels, l->in_side, from->x, NULL);
+        else if (l->activation == QMT_ACTIVATION_RELU && i + 1 < table->layer_count)
+            add_map(d, "active.", l->name, samples, l->out_channels, l->out_side, pass->layers[i + 1].x, NULL);
         if (from->place)
             add_map(d, "winner.", l->name, samples, l->out_channels, l->out_side, NULL, from->place);
     }
@@ -94,8 +98,7 @@ static void run_step(dump *d, qmt_net *net, int samples, const qmt_net_state *st
     for (size_t s = 0; s < n; s++)
         for (size_t c = 0; c < 16; c++)
             r[s * 16 + c] = qmt_pass_output(pass, (int)(s / 16))[c * 16 + s % 16];
-    if (state->mode == QMT_MODE_QAT)
-        add_choices(d, table, pass, samples);
+    add_choices(d, table, pass, samples, state->mode == QMT_MODE_QAT);
     add_doubles(d, "output", 2, (size_t[]){n, 16}, r);
     assert_ok(qmt_net_backward(net, pass, samples / 16, state, &error), &error);
     add_parameters(d, net, "gradient.", true);

@@ -54,7 +54,9 @@ qmt_net_table qmt_net_table_for(qmt_net_id id, qmt_activation activation, bool b
     add_layers(&table);
     for (int i = 0; i < table.layer_count - 1; i++) {
         table.layers[i].activation = activation;
-        table.layers[i].batch_norm = batch_norm && strcmp(table.layers[i].name, "fc") != 0;
+        /* Of the fully connected layer, too: its inputs are all positive, so that one step of Adam moves each unit's sum
+         * by far more than its spread, and without normalization half to nine tenths of the units died at once. */
+        table.layers[i].batch_norm = batch_norm;
     }
     qmt_net_table_check(&table, NULL);
     return table;
