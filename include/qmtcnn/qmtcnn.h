@@ -114,20 +114,34 @@ typedef enum qmtcnn_clip {
     QMTCNN_CLIP_NONE = 1   /* a box may reach past the border, as the network drew it */
 } qmtcnn_clip;
 
+/* What the last suppression measures overlap by. */
+typedef enum qmtcnn_overlap {
+    QMTCNN_OVERLAP_SMALLER = 0, /* shared area over the smaller box's, as in the original MTCNN ("min") */
+    QMTCNN_OVERLAP_UNION = 1    /* shared area over that of both together (IoU) */
+} qmtcnn_overlap;
+
 typedef struct qmtcnn_options {
-    int min_face;          /* smallest face side to look for, pixels, >= 12; default 20 */
-    int max_face;          /* largest, pixels; 0 (default) is no limit */
-    float scale_factor;    /* ratio of neighboring pyramid levels, in (0.1, 0.95]; default 0.709 */
-    float thresholds[3];   /* scores to pass P-, R- and O-Net, in [0, 1); default: the model's own, else .6 .7 .7 */
-    float nms[4];          /* IoU to suppress at: P-Net in a level, P-Net over levels, R-Net, O-Net (over the
-                              smaller box); default .5 .7 .7 .7 */
-    int max_proposals;     /* best P-Net boxes that go to R-Net, 1 to 100,000; default 10,000 */
-    int threads;           /* threads in this context, 1 to 256; 0: one per processor; default 1 */
-    qmtcnn_clip clip;      /* default QMTCNN_CLIP_IMAGE */
-    uint32_t reserved[16]; /* zero */
+    int min_face;        /* smallest face side to look for, pixels, >= 12; default 20 */
+    int max_face;        /* largest, pixels; 0 (default) is no limit */
+    float scale_factor;  /* ratio of neighboring pyramid levels, in (0.1, 0.95]; default 0.709 */
+    float thresholds[3]; /* scores to pass P-, R- and O-Net, in [0, 1); default: the model's own, else .6 .7 .7 */
+    float nms[4];        /* IoU to suppress at: P-Net in a level, P-Net over levels, R-Net, O-Net (by
+                            `last_overlap`); default .5 .7 .7 .7, or the model's own for O-Net */
+    int max_proposals;   /* best P-Net boxes that go to R-Net, 1 to 100,000; default 10,000 */
+    int threads;         /* threads in this context, 1 to 256; 0: one per processor; default 1 */
+    qmtcnn_clip clip;    /* default QMTCNN_CLIP_IMAGE */
+    /* Accuracy options; all zero: the original MTCNN. Default: what the model's files recommend, else zero. */
+    qmtcnn_overlap last_overlap; /* of the last suppression, at nms[3] */
+    float fusion;                /* weight of R-Net's score in the final one: 0 (O-Net's alone), .25, .5 or .75. The
+                                    final score is the sigmoid of fusion * logit(R-Net's) + (1 - fusion) *
+                                    logit(O-Net's) + ln(fusion_odds), and O-Net's threshold applies to it */
+    float fusion_odds;           /* 1e-6 to 1e6; 0 is 1 */
+    float vote;                  /* a face's box and landmarks become the mean, weighted by score, of those of all
+                                    candidates whose IoU with it is at least this, .2 to 1; 0: no voting */
+    uint32_t reserved[12];       /* zero */
 } qmtcnn_options;
 
-/* The defaults above, with the thresholds that the model's files recommend. `model` may be NULL. */
+/* The defaults above, with what the model's files recommend. `model` may be NULL. */
 QMTCNN_API void qmtcnn_options_default(const qmtcnn_model *model, qmtcnn_options *options);
 
 typedef enum qmtcnn_format {

@@ -15,7 +15,7 @@ typedef struct qmt_command {
 
 extern const qmt_command qmt_command_run, qmt_command_synth, qmt_command_prepare, qmt_command_train, qmt_command_export,
     qmt_command_validate, qmt_command_eval, qmt_command_detect, qmt_command_bench, qmt_command_info,
-    qmt_command_selftest;
+    qmt_command_selftest, qmt_command_quantize;
 
 typedef enum qmt_option_kind {
     QMT_OPTION_FLAG,   /* bool */

@@ -2,6 +2,7 @@
 #include "cli/command.h"
 
 #include "cli/pictures.h"
+#include "runtime/detect/advice.h"
 #include "runtime/detect/api.h"
 #include "toolkit/base/file.h"
 #include "toolkit/base/stop.h"
@@ -14,8 +15,10 @@
 
 struct detect {
     const char *models, *precision, *format, *annotate, *clip, *kernels;
-    float thresholds[3]; /* not numbers where none are given */
-    bool given;          /* the thresholds */
+    float thresholds[3];  /* not numbers where none are given */
+    bool given;           /* the thresholds */
+    float fusion, vote;   /* likewise */
+    const char *last_nms; /* "union:0.4"; NULL: the models' own */
     qmtcnn_options options;
     qmtcnn_model *model;
     qmtcnn_context *context;
@@ -217,10 +220,19 @@ static qmtcnn_status open_detector(struct detect *detect, qmtcnn_error *error)
     qmtcnn_status status = qmt_open_models(detect->models, detect->precision, detect->kernels, &detect->model, error);
     if (status != QMTCNN_OK)
         return status;
-    if (!detect->given) {
-        qmtcnn_options defaults;
-        qmtcnn_options_default(detect->model, &defaults);
+    qmtcnn_options defaults;
+    qmtcnn_options_default(detect->model, &defaults);
+    if (!detect->given)
         memcpy(detect->options.thresholds, defaults.thresholds, sizeof defaults.thresholds);
+    if (isnan(detect->fusion))
+        detect->options.fusion = defaults.fusion;
+    if (detect->options.fusion == defaults.fusion)
+        detect->options.fusion_odds = defaults.fusion_odds;
+    if (isnan(detect->vote))
+        detect->options.vote = defaults.vote;
+    if (!detect->last_nms) {
+        detect->options.nms[3] = defaults.nms[3];
+        detect->options.last_overlap = defaults.last_overlap;
     }
     return qmtcnn_context_create(detect->model, &detect->options, &detect->context, error);
 }
@@ -252,6 +264,14 @@ static bool check_options(struct detect *detect, qmtcnn_error *error)
     detect->given = !isnan(detect->thresholds[0]);
     if (detect->given)
         memcpy(detect->options.thresholds, detect->thresholds, sizeof detect->thresholds);
+    detect->options.fusion = isnan(detect->fusion) ? 0 : detect->fusion;
+    detect->options.vote = isnan(detect->vote) ? 0 : detect->vote;
+    if (detect->last_nms &&
+        !qmt_last_nms_parse(detect->last_nms, &detect->options.last_overlap, &detect->options.nms[3])) {
+        qmt_fail(error, QMTCNN_ERROR_ARGUMENT,
+                 "--last-nms is '%.40s'; give union:IOU or min:SHARE, 0 to 1, such as union:0.4", detect->last_nms);
+        return false;
+    }
     detect->options.clip = strcmp(detect->clip, "none") == 0 ? QMTCNN_CLIP_NONE : QMTCNN_CLIP_IMAGE;
     return qmt_options_check(&detect->options, error) == QMTCNN_OK;
 }
@@ -262,7 +282,9 @@ static int run_detect(int argc, char **argv)
                             .precision = "auto",
                             .format = "json",
                             .clip = "image",
-                            .thresholds = {NAN, NAN, NAN}};
+                            .thresholds = {NAN, NAN, NAN},
+                            .fusion = NAN,
+                            .vote = NAN};
     qmtcnn_options_default(NULL, &detect.options);
     detect.options.threads = 0;
     const qmt_option options[] = {{.name = "models",
@@ -297,6 +319,21 @@ static int run_detect(int argc, char **argv)
                                    .argument = "P,R,O",
                                    .count = 3,
                                    .help = "scores to pass each network (the models' own)"},
+                                  {.name = "fuse",
+                                   .kind = QMT_OPTION_FLOAT,
+                                   .value = &detect.fusion,
+                                   .argument = "W",
+                                   .help = "weight of R-Net's score in the last: 0, .25, .5, .75 (the models' own)"},
+                                  {.name = "last-nms",
+                                   .kind = QMT_OPTION_TEXT,
+                                   .value = &detect.last_nms,
+                                   .argument = "RULE:T",
+                                   .help = "last suppression: union:IOU or min:SHARE (the models' own)"},
+                                  {.name = "vote",
+                                   .kind = QMT_OPTION_FLOAT,
+                                   .value = &detect.vote,
+                                   .argument = "T",
+                                   .help = "faces are means of boxes from this IoU on (the models' own)"},
                                   {.name = "max-proposals",
                                    .kind = QMT_OPTION_INT,
                                    .value = &detect.options.max_proposals,

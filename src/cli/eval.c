@@ -2,6 +2,7 @@
 #include "cli/results.h"
 #include "toolkit/config/json.h"
 #include "toolkit/evaluate/stage.h"
+#include "toolkit/report/mistakes.h"
 #include "toolkit/report/report.h"
 
 #include <stdio.h>
@@ -25,7 +26,7 @@ enum { worst_examples = 6, best_examples = 6, most_options = 24 };
 
 struct request {
     qmt_result_request result;
-    const char *models, *precision, *stage, *predictions, *ground_truth, *save;
+    const char *models, *precision, *stage, *predictions, *ground_truth, *save, *mistakes;
 };
 
 static qmtcnn_precision precision_of(const char *name)
@@ -89,6 +90,8 @@ static qmtcnn_status evaluate_models(const struct request *request, const qmt_da
         status = qmt_submission_write(detections, request->save, error);
     if (status == QMTCNN_OK && request->save)
         status = qmt_config_write_beside(config, request->save, error);
+    if (status == QMTCNN_OK && request->mistakes)
+        status = qmt_mistakes_write(dataset, detections, config, request->mistakes, error);
     if (status == QMTCNN_OK && qmt_is(request->result.format, "html"))
         status = qmt_examples_make(dataset, detections, config, worst_examples, best_examples, &examples, error);
     if (status == QMTCNN_OK)
@@ -129,14 +132,15 @@ static const char *wrong_use(const struct request *request)
 {
     if (request->predictions && !request->ground_truth && !request->result.config.data.dir[0])
         return "--predictions needs --ground-truth, the folder of WIDER FACE's .mat files, or --data, a data set";
-    if (request->predictions && (request->models || request->stage || request->save))
-        return "--predictions goes with --ground-truth or --data, not with --models, --stage or --save-detections";
+    if (request->predictions && (request->models || request->stage || request->save || request->mistakes))
+        return "--predictions goes with --ground-truth or --data, not with --models, --stage, --save-detections or "
+               "--mistakes";
     if (!request->predictions && !request->result.config.data.dir[0])
         return "give --data DIR (and --models DIR), or --predictions DIR and --ground-truth DIR";
     if (!request->predictions && !request->models)
         return "option --models is missing";
-    if (request->stage && request->save)
-        return "--save-detections writes final boxes: leave --stage out";
+    if (request->stage && (request->save || request->mistakes))
+        return "--save-detections and --mistakes are about final boxes: leave --stage out";
     return NULL;
 }
 
@@ -185,11 +189,34 @@ static int run(int argc, char **argv)
          .argument = "P,R,O",
          .count = 3,
          .help = "scores to pass each network; low ones give the whole curve (default .3,.3,.1)"},
+        {.name = "fuse",
+         .kind = QMT_OPTION_CONFIG,
+         .value = config,
+         .argument = "W",
+         .key = "detect.fusion",
+         .help = "weight of R-Net's score in the last one: 0, .25, .5, .75 (the models' own)"},
+        {.name = "last-nms",
+         .kind = QMT_OPTION_CONFIG,
+         .value = config,
+         .argument = "RULE:T",
+         .key = "detect.last_nms",
+         .help = "the last suppression: union:IOU or min:SHARE of the smaller box (the models' own)"},
+        {.name = "vote",
+         .kind = QMT_OPTION_CONFIG,
+         .value = config,
+         .argument = "T",
+         .key = "detect.vote",
+         .help = "a face's box becomes the mean of all boxes from this IoU on; 0: no (the models' own)"},
         {.name = "save-detections",
          .kind = QMT_OPTION_TEXT,
          .value = &request.save,
          .argument = "DIR",
          .help = "write the boxes as WIDER FACE submission files, and the settings to DIR.config.yaml"},
+        {.name = "mistakes",
+         .kind = QMT_OPTION_TEXT,
+         .value = &request.mistakes,
+         .argument = "DIR",
+         .help = "draw the best scored false alarms and the missed faces as contact sheets there"},
         {0},
     };
     qmt_option options[most_options];

@@ -39,6 +39,12 @@ static int run(int argc, char **argv)
          false},
         {"thresholds", QMT_OPTION_CONFIG, &config, "P,R,O", "scores to pass, kept in the files for the detector", NULL,
          "detect.thresholds", 0, false},
+        {"fuse", QMT_OPTION_CONFIG, &config, "W",
+         "weight of R-Net's score in the last one, kept likewise: 0, .25, .5, .75", NULL, "detect.fusion", 0, false},
+        {"last-nms", QMT_OPTION_CONFIG, &config, "RULE:T",
+         "the last suppression, kept likewise: union:IOU or min:SHARE", NULL, "detect.last_nms", 0, false},
+        {"vote", QMT_OPTION_CONFIG, &config, "T", "IoU from which boxes vote on a face's place, kept likewise; 0: none",
+         NULL, "detect.vote", 0, false},
         {"generate-trt-script", QMT_OPTION_FLAG, &script, NULL,
          "also write build_tensorrt_engines.sh and .bat, which build engines on the target", NULL, NULL, 0, false},
         {NULL, QMT_OPTION_FLAG, NULL, NULL, NULL, NULL, NULL, 0, false}};

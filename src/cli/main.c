@@ -8,8 +8,8 @@
 /* In the order of use. */
 static const qmt_command *const commands[] = {
     &qmt_command_run,    &qmt_command_synth,    &qmt_command_prepare,  &qmt_command_train,
-    &qmt_command_export, &qmt_command_validate, &qmt_command_eval,     &qmt_command_detect,
-    &qmt_command_bench,  &qmt_command_info,     &qmt_command_selftest,
+    &qmt_command_export, &qmt_command_quantize, &qmt_command_validate, &qmt_command_eval,
+    &qmt_command_detect, &qmt_command_bench,    &qmt_command_info,     &qmt_command_selftest,
 };
 
 static int print_help(FILE *stream)

@@ -10,12 +10,13 @@ static const char text[] =
     "Compares INT8 models with FP32 ones: average precision with a 95 % interval for the difference, box\n"
     "by box, layer by layer (signal to quantization noise, cosine, saturation, dead channels, the worst\n"
     "first), speed and memory. The exit status is 1 where INT8 keeps less of FP32's average precision\n"
-    "than --min-retention.\n"
+    "than --min-retention. --sensitivity tells which layer to keep in FP32 (quantize.keep_fp32), if any.\n"
     "\n"
     "Examples:\n"
     "  qmtcnn validate --data WIDER --fp32 models/mtcnn_fp32 --int8 models/mtcnn_qat\n"
     "  qmtcnn validate --data WIDER --fp32 models/mtcnn_fp32 --int8 models/mtcnn_qat --stages\n"
-    "                  --ptq models/mtcnn_ptq --format html --out validation.html";
+    "                  --ptq models/mtcnn_ptq --format html --out validation.html\n"
+    "  qmtcnn validate --data WIDER --fp32 models/mtcnn_fp32 --int8 models/mtcnn_qat --sensitivity";
 
 enum { worst_examples = 6, best_examples = 6, most_options = 24 };
 
@@ -78,7 +79,7 @@ static qmtcnn_status validate(struct request *request, bool *passes, qmtcnn_erro
 
 static int run(int argc, char **argv)
 {
-    struct request request = {0};
+    struct request request = {.compare = {.sensitivity_pictures = qmt_sensitivity_pictures}};
     qmt_config *config = &request.result.config;
     qmtcnn_error error = {0};
     int inputs = 0;
@@ -106,6 +107,33 @@ static int run(int argc, char **argv)
          .kind = QMT_OPTION_FLAG,
          .value = &request.compare.stages,
          .help = "also all eight mixes of FP32 and INT8 networks"},
+        {.name = "sensitivity",
+         .kind = QMT_OPTION_FLAG,
+         .value = &request.compare.sensitivity,
+         .help = "also AP and noise of each layer: alone in INT8, and alone in FP32; some 30 more runs"},
+        {.name = "sensitivity-pictures",
+         .kind = QMT_OPTION_INT,
+         .value = &request.compare.sensitivity_pictures,
+         .argument = "N",
+         .help = "with --sensitivity: over N pictures, spread over the data set; 0: all (default 200)"},
+        {.name = "fuse",
+         .kind = QMT_OPTION_CONFIG,
+         .value = config,
+         .argument = "W",
+         .key = "detect.fusion",
+         .help = "weight of R-Net's score in the last one: 0, .25, .5, .75 (the models' own)"},
+        {.name = "last-nms",
+         .kind = QMT_OPTION_CONFIG,
+         .value = config,
+         .argument = "RULE:T",
+         .key = "detect.last_nms",
+         .help = "the last suppression: union:IOU or min:SHARE of the smaller box (the models' own)"},
+        {.name = "vote",
+         .kind = QMT_OPTION_CONFIG,
+         .value = config,
+         .argument = "T",
+         .key = "detect.vote",
+         .help = "a face's box becomes the mean of all boxes from this IoU on; 0: no (the models' own)"},
         {.name = "min-retention",
          .kind = QMT_OPTION_CONFIG,
          .value = config,

@@ -175,6 +175,26 @@ bench_train() {
     exits 0 qmtcnn bench train --net pnet --mode qat --threads 2 --seconds 0.1 --format json >bench.json && is_json bench.json &&
         has '"samples_per_second"' bench.json
 }
+quantize_again() { # FP32 files to INT8 ones: all rules kept, the same bytes for any number of threads
+    local net
+    exits 0 qmtcnn quantize --config tiny.yaml --models work/models/mtcnn_fp32 --data work/data --out quantized \
+        --samples 64 --detect.min_face 20 --evaluate.thresholds 0.05,0.02,0.1 --keep onet/conv1 --threads 1 >quantized.txt &&
+        exits 0 qmtcnn quantize --config quantized/config.yaml --models work/models/mtcnn_fp32 --data work/data \
+            --out quantized2 --threads 3 && has 'SQNR' quantized.txt && grep -q '^onet  conv1 *fp32' quantized.txt || return 1
+    for net in pnet rnet onet; do
+        cmp quantized/$net.onnx quantized2/$net.onnx && exits 0 qmtcnn info --check tensorrt quantized/$net.onnx || return 1
+    done
+    qmtcnn detect --models quantized --precision int8 "${low[@]}" "${val[0]}" >found.json && is_json found.json
+}
+quantize_wrong() {
+    exits 1 qmtcnn quantize --models quantized --data work/data --out x 2>wrong.txt && has 'INT8 already' wrong.txt &&
+        exits 1 qmtcnn quantize --models work/models/mtcnn_fp32 --data nowhere --out x 2>wrong.txt && has nowhere wrong.txt &&
+        exits 1 qmtcnn quantize --models nowhere --data work/data --out x 2>wrong.txt && has nowhere/pnet.onnx wrong.txt &&
+        exits 2 qmtcnn quantize --models nowhere --data work/data && exits 2 qmtcnn quantize --models a --data b --out c --samples 3 &&
+        [ ! -e x ]
+}
+ok "quantize: INT8 without training" quantize_again
+ok "quantize: wrong use" quantize_wrong
 ok "export --generate-trt-script" export_again
 ok "export: names, opset, thresholds" export_options
 ok "bench detect" bench_detect

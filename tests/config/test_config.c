@@ -72,7 +72,7 @@ static void test_defaults(void **state)
     assert_float_equal(c.augment.occlude_strength, 0.4f, 0);
     assert_true(c.quantize.qat);
     assert_int_equal(c.quantize.activation_observer, QMT_OBSERVE_AVERAGE);
-    assert_int_equal(c.quantize.calibration_observer, QMT_OBSERVE_HISTOGRAM);
+    assert_int_equal(c.quantize.calibration_observer, QMT_OBSERVE_MSE);
     assert_float_equal(c.quantize.percentile, 99.99f, 0);
     assert_int_equal(c.export.opset, 13);
     assert_string_equal(c.export.profile, "upright");

@@ -5,6 +5,7 @@
 #include "toolkit/base/safetensors.h"
 #include "toolkit/deploy/deploy.h"
 #include "toolkit/deploy/profile.h"
+#include "toolkit/deploy/scores.h"
 #include "toolkit/net/net.h"
 
 #include <stdio.h>
@@ -261,10 +262,72 @@ static void test_names_meet(void **state)
     test_remove_folder(folder);
 }
 
+/* From the settings through the files to the defaults of a program; calibrated by scores.json, unless a checkpoint
+ * changed since. */
+static void test_accuracy_options_travel(void **state)
+{
+    (void)state;
+    qmt_config config;
+    qmtcnn_error error;
+    qmtcnn_options options;
+    qmtcnn_model *opened;
+    qmt_score_maps maps[3];
+    char *folder = test_make_folder(), *out = qmt_path_join(folder, "out");
+    for (int net = 0; net < qmt_net_count; net++)
+        make_checkpoint_of((qmt_net_id)net, folder, "qat");
+    qmt_config_default(&config);
+    assert_ok(qmt_config_set(&config, "detect.fusion", "0.25", &error), &error);
+    assert_ok(qmt_config_set(&config, "detect.last_nms", "union:0.4", &error), &error);
+    assert_ok(qmt_config_set(&config, "detect.vote", "0.5", &error), &error);
+    assert_ok(qmt_config_check(&config, &error), &error);
+    assert_ok(qmt_export(folder, QMT_VARIANT_QAT, &config, out, &error), &error);
+    assert_ok(qmtcnn_model_open(out, QMTCNN_PRECISION_AUTO, &opened, &error), &error);
+    qmtcnn_options_default(opened, &options);
+    assert_true(options.fusion == 0.25f && options.fusion_odds == 0 && options.vote == 0.5f);
+    assert_true(options.last_overlap == QMTCNN_OVERLAP_UNION && options.nms[3] == 0.4f);
+    qmtcnn_model_close(opened);
+    qmt_model *raw = read_model(out, "onet.onnx");
+
+    assert_ok(qmt_scores_read(folder, maps, &error), &error);
+    char *path = qmt_checkpoint_path(folder, QMT_ONET, QMT_VARIANT_QAT);
+    maps[2].known[QMT_RNET] = maps[2].known[QMT_ONET] = true; /* R-Net's of another checkpoint */
+    maps[2].nets[QMT_RNET].shift = maps[2].nets[QMT_ONET].shift = 1.5;
+    maps[2].fusion = 0.25f;
+    maps[2].fusion_odds = 2.5f;
+    assert_ok(qmt_file_hash(path, &maps[2].checkpoint[QMT_ONET], &error), &error);
+    assert_ok(qmt_scores_write(folder, maps, &error), &error);
+    assert_ok(qmt_export(folder, QMT_VARIANT_QAT, &config, out, &error), &error);
+    qmt_model *rnet = read_model(out, "rnet.onnx"), *onet = read_model(out, "onet.onnx");
+    const qmt_layer *head = &onet->heads[QMT_HEAD_FACE];
+    const float step = head->input_scale * head->weight_scale[1];
+    assert_float_equal(head->bias[1] - raw->heads[QMT_HEAD_FACE].bias[1], 1.5, step);
+    assert_non_null(qmt_model_metadata(onet, "qmtcnn.score"));
+    assert_null(qmt_model_metadata(rnet, "qmtcnn.score"));
+    assert_metadata(onet, "qmtcnn.fusion.odds", "2.500000000");
+    assert_int_equal(findings_of(out), 0);
+    qmt_model_free(onet);
+    qmt_model_free(rnet);
+    config.export.calibrated = false;
+    assert_ok(qmt_export(folder, QMT_VARIANT_QAT, &config, out, &error), &error);
+    onet = read_model(out, "onet.onnx");
+    assert_memory_equal(onet->heads[QMT_HEAD_FACE].bias, raw->heads[QMT_HEAD_FACE].bias, 2 * sizeof(float));
+    qmt_model_free(onet);
+    qmt_model_free(raw);
+    assert_ok(qmt_config_set(&config, "detect.last_nms", "union", &error), &error);
+    assert_int_equal(qmt_config_check(&config, &error), QMTCNN_ERROR_ARGUMENT);
+    qmt_free(path);
+    qmt_free(out);
+    test_remove_folder(folder);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_upright),  cmocka_unit_test(test_fp32),
-                                       cmocka_unit_test(test_caffe),    cmocka_unit_test(test_profile_file),
-                                       cmocka_unit_test(test_failures), cmocka_unit_test(test_names_meet)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_upright),
+                                       cmocka_unit_test(test_fp32),
+                                       cmocka_unit_test(test_caffe),
+                                       cmocka_unit_test(test_profile_file),
+                                       cmocka_unit_test(test_failures),
+                                       cmocka_unit_test(test_names_meet),
+                                       cmocka_unit_test(test_accuracy_options_travel)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,9 +9,10 @@
 #include "toolkit/evaluate/stage.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
-enum { picture_count = 6 };
+enum { picture_count = 6, few_proposals = 20 };
 
 /* FOLDER/{pnet,rnet,onet}.onnx, whose scores lie on both sides of the thresholds. */
 static void write_models(const char *folder, bool int8)
@@ -161,12 +162,18 @@ static void threads_change_nothing(void **state)
 static void same_as_the_api(void **state)
 {
     const struct world *world = *state;
-    const qmtcnn_options options = qmt_evaluate_options(&world->config);
+    const qmtcnn_options wanted = qmt_evaluate_options(&world->config);
+    qmt_network_source sources[qmt_net_count];
+    qmt_detector *detector;
     qmtcnn_model *model;
     qmtcnn_context *context;
     qmt_detections *detections;
     qmtcnn_error error;
     run_detector(world, QMT_ONET, 2, &detections);
+    qmt_sources_all(sources, world->int8, QMTCNN_PRECISION_INT8);
+    assert_ok(qmt_detector_open(sources, QMT_ONET, &detector, &error), &error);
+    const qmtcnn_options options = qmt_detector_options(detector, &wanted);
+    qmt_detector_close(detector);
     assert_ok(qmtcnn_model_open(world->int8, QMTCNN_PRECISION_INT8, &model, &error), &error);
     assert_ok(qmtcnn_context_create(model, &options, &context, &error), &error);
     for (size_t i = 0; i + 1 < world->dataset->picture_count; i++) {
@@ -281,6 +288,178 @@ static void dead_and_saturated(void **state)
     qmt_free(folder);
 }
 
+/* ---- Sensitivity ----------------------------------------------------------------------------- */
+
+static const char bad_name[] = "conv2";
+
+/* Copies the INT8 networks into another folder, with a far too small range before R-Net's second layer, and with only
+ * those layers quantized that `which` names: "rnet/conv2" and so on, or all ("*"), or all but one ("!rnet/conv2"). */
+static void write_mixed(const struct world *world, const char *folder, const char *which, qmt_onnx_form form)
+{
+    qmtcnn_error error;
+    for (int net = 0; net < qmt_net_count; net++) {
+        const qmt_onnx_options options = {.form = form};
+        char *from = qmt_format("%s/%s.onnx", world->int8, qmt_net_name((qmt_net_id)net));
+        char *to = qmt_format("%s/%s.onnx", folder, qmt_net_name((qmt_net_id)net));
+        qmt_model *model;
+        void *data;
+        size_t size;
+        assert_ok(qmt_onnx_read_file(from, &model, &error), &error);
+        for (int i = 0; i < model->layer_count + qmt_head_count; i++) {
+            bool head = i >= model->layer_count;
+            qmt_layer *layer = head ? &model->heads[i - model->layer_count] : &model->layers[i];
+            char name[80];
+            if (layer->out_channels == 0)
+                continue;
+            snprintf(name, sizeof name, "%s/%s", qmt_net_name((qmt_net_id)net), head ? "heads" : layer->name);
+            if (net == QMT_RNET && strcmp(layer->name, bad_name) == 0)
+                assert_ok(qmt_layer_quantize(layer, 0.02F / 127, NULL, &error), &error);
+            if (which[0] == '!' ? strcmp(which + 1, name) == 0 : which[0] != '*' && strcmp(which, name) != 0)
+                qmt_layer_dequantize(layer);
+        }
+        assert_ok(qmt_onnx_write(model, &options, &data, &size, &error), &error);
+        assert_ok(qmt_file_write(to, data, size, &error), &error);
+        qmt_free(data);
+        qmt_model_free(model);
+        qmt_free(to);
+        qmt_free(from);
+    }
+}
+
+static double ap_of(const struct world *world, const char *folder)
+{
+    qmt_evaluation *evaluation = qmt_alloc(1, sizeof *evaluation);
+    qmtcnn_error error;
+    assert_ok(
+        qmt_evaluate_models(folder, QMTCNN_PRECISION_AUTO, world->dataset, &world->config, evaluation, NULL, &error),
+        &error);
+    double ap = evaluation->ap;
+    qmt_free(evaluation);
+    return ap;
+}
+
+static qmt_sensitivity *measure(const struct world *world, const char *fp32, const char *int8, int pictures,
+                                int threads)
+{
+    qmt_sensitivity *sensitivity;
+    qmtcnn_error error;
+    assert_ok(
+        qmt_sensitivity_measure(world->dataset, fp32, int8, &world->config, pictures, threads, &sensitivity, &error),
+        &error);
+    return sensitivity;
+}
+
+/* The layer that was spoiled is found, and the figures are those of files in which just these layers are quantized. */
+static void sensitivity(void **state)
+{
+    struct world few = *(struct world *)*state, *world = &few;
+    few.config.detect.max_proposals = few_proposals;
+    char *spoiled = qmt_path_join(world->folder, "spoiled"), *mixed = qmt_path_join(world->folder, "mixed");
+    write_mixed(world, spoiled, "*", QMT_ONNX_TENSORRT);
+    qmt_sensitivity *one = measure(world, world->fp32, spoiled, 0, 1),
+                    *three = measure(world, world->fp32, spoiled, 0, 3);
+    assert_int_equal(one->count, 3 + 4 + 5 + qmt_net_count);
+    assert_int_equal(one->pictures, picture_count);
+    assert_int_equal(one->faces, 2 * picture_count);
+    assert_true(one->ap_fp32 == ap_of(world, world->fp32) && one->ap_int8 == ap_of(world, spoiled));
+    const qmt_layer_sensitivity *least = NULL;
+    double macs[qmt_net_count] = {0};
+    for (size_t i = 0; i < one->count; i++) {
+        const qmt_layer_sensitivity *layer = &one->layers[i], *same = &three->layers[i];
+        char name[96];
+        assert_true(i == 0 || layer->alone.difference >= one->layers[i - 1].alone.difference);
+        assert_string_equal(layer->name, same->name);
+        assert_true(layer->ap_alone == same->ap_alone && layer->ap_kept == same->ap_kept && layer->sqnr == same->sqnr);
+        assert_true(layer->alone.low == same->alone.low && layer->kept.high == same->kept.high);
+        assert_true(layer->alone.low <= layer->alone.difference && layer->alone.difference <= layer->alone.high);
+        assert_float_equal(layer->alone.difference, layer->ap_alone - one->ap_fp32, 1e-12);
+        assert_false(layer->rounded_before);
+        macs[layer->net] += layer->macs;
+        least = !least || layer->sqnr < least->sqnr ? layer : least;
+        if (layer->net != QMT_RNET || (strcmp(layer->name, bad_name) != 0 && strcmp(layer->name, "heads") != 0))
+            continue;
+        snprintf(name, sizeof name, "rnet/%s", layer->name);
+        write_mixed(world, mixed, name, QMT_ONNX_TENSORRT);
+        assert_true(layer->ap_alone == ap_of(world, mixed));
+        snprintf(name, sizeof name, "!rnet/%s", layer->name);
+        write_mixed(world, mixed, name, QMT_ONNX_TENSORRT);
+        assert_true(layer->ap_kept == ap_of(world, mixed));
+    }
+    assert_true(least->net == QMT_RNET && strcmp(least->name, bad_name) == 0);
+    assert_true(least->sqnr < 10 && least->sqnr_won > 3);
+    for (int net = 0; net < qmt_net_count; net++)
+        assert_float_equal(macs[net], 1, 1e-9);
+    qmt_sensitivity_free(three);
+    qmt_sensitivity_free(one);
+    qmt_free(mixed);
+    qmt_free(spoiled);
+}
+
+/* Files that hold integers: the FP32 folder lends the weights that were rounded, and where it holds none it is said
+ * that only inputs are measured. Without rounding of its weights a first layer does less harm. */
+static void sensitivity_of_integer_files(void **state)
+{
+    struct world few = *(struct world *)*state, *world = &few;
+    few.config.detect.max_proposals = few_proposals;
+    char *folder = qmt_path_join(world->folder, "integers");
+    qmtcnn_error error;
+    write_mixed(world, folder, "*", QMT_ONNX_ONNXRUNTIME);
+    qmt_sensitivity *lent = measure(world, world->fp32, folder, 3, 2), *own = measure(world, folder, folder, 3, 2);
+    assert_int_equal(lent->pictures, 3);
+    assert_int_equal(lent->of_pictures, picture_count);
+    for (size_t i = 0; i < lent->count; i++)
+        for (size_t k = 0; k < own->count; k++) {
+            const qmt_layer_sensitivity *a = &lent->layers[i], *b = &own->layers[k];
+            assert_true(!a->rounded_before && b->rounded_before);
+            if (a->net == b->net && strcmp(a->name, "conv1") == 0 && strcmp(b->name, "conv1") == 0)
+                assert_true(b->sqnr > a->sqnr + 0.5); /* a picture is nearly on its grid */
+        }
+    qmt_sensitivity *none;
+    assert_int_equal(qmt_sensitivity_measure(world->dataset, folder, world->fp32, &world->config, 3, 1, &none, &error),
+                     QMTCNN_ERROR_UNSUPPORTED);
+    assert_null(none);
+    few.config.evaluate.bootstrap = 0;
+    none = measure(world, world->fp32, folder, 1, 1);
+    assert_int_equal(none->layers[0].alone.resamplings, 0);
+    assert_false(qmt_difference_stands_out(&none->layers[0].alone));
+    qmt_sensitivity_free(none);
+    qmt_sensitivity_free(own);
+    qmt_sensitivity_free(lent);
+    qmt_free(folder);
+}
+
+/* What is said of losses inside and outside of the noise. */
+static void advice_on_sensitivity(void **state)
+{
+    (void)state;
+    qmt_layer_sensitivity layers[2] = {
+        {.net = QMT_ONET, .name = "fc", .macs = 0.02, .time = 1.1, .alone = {-0.02, -0.03, -0.01, 1, 1, 1, 100}},
+        {.net = QMT_PNET, .name = "conv1", .macs = 0.6, .time = 1.5, .alone = {0.001, -0.002, 0.004, 1, 1, 1, 100}}};
+    layers[0].kept = (qmt_difference){0.015, 0.005, 0.025, 1, 1, 1, 100};
+    layers[1].kept = (qmt_difference){-0.001, -0.005, 0.004, 1, 1, 1, 100};
+    qmt_sensitivity all = {.layers = layers, .count = 2, .pictures = 50, .all = layers[0].alone};
+    char *text = qmt_sensitivity_advice(&all);
+    assert_non_null(strstr(text, "1 of 2 layers lose more than the noise of these 50 pictures"));
+    assert_non_null(strstr(text, "quantize.keep_fp32: \"onet/fc\" wins back most, +0.0150 AP"));
+    assert_non_null(strstr(text, "more than noise."));
+    qmt_free(text);
+    layers[0].alone.high = 0.001;
+    layers[0].kept.low = -0.001;
+    text = qmt_sensitivity_advice(&all);
+    assert_non_null(strstr(text, "No layer's loss rises above the noise"));
+    assert_non_null(strstr(text, "The largest is that of onet/fc, -0.0200 AP"));
+    assert_non_null(strstr(text, "within the noise: no reason to use it"));
+    qmt_free(text);
+    json_t *json = qmt_sensitivity_json(&all);
+    assert_string_equal(json_string_value(json_object_get(json, "keep_fp32")), "onet/fc");
+    assert_int_equal(json_array_size(json_object_get(json, "layers")), 2);
+    json_decref(json);
+    layers[0].kept.difference = -0.001;
+    text = qmt_sensitivity_advice(&all);
+    assert_non_null(strstr(text, "leave quantize.keep_fp32 empty"));
+    qmt_free(text);
+}
+
 static void stages(void **state)
 {
     struct world *world = *state;
@@ -320,8 +499,15 @@ static void wrong_folders(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(threads_change_nothing), cmocka_unit_test(same_as_the_api), cmocka_unit_test(whole_comparison),
-        cmocka_unit_test(dead_and_saturated),     cmocka_unit_test(stages),          cmocka_unit_test(wrong_folders),
+        cmocka_unit_test(threads_change_nothing),
+        cmocka_unit_test(same_as_the_api),
+        cmocka_unit_test(whole_comparison),
+        cmocka_unit_test(dead_and_saturated),
+        cmocka_unit_test(stages),
+        cmocka_unit_test(wrong_folders),
+        cmocka_unit_test(sensitivity),
+        cmocka_unit_test(sensitivity_of_integer_files),
+        cmocka_unit_test(advice_on_sensitivity),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -1,6 +1,7 @@
 #include "common/test.h"
 #include "toolkit/base/random.h"
 #include "toolkit/quant/quant.h"
+#include "toolkit/quant/range.h"
 
 #include <math.h>
 #include <string.h>
@@ -85,7 +86,7 @@ static void test_floor(void **state)
     float zeros[20] = {0};
     qmt_observe_range(&observer, QMT_OBSERVE_AVERAGE, 0.1f, 0);
     qmt_observe_values(&observer, zeros, 20);
-    for (int kind = QMT_OBSERVE_MINMAX; kind <= QMT_OBSERVE_HISTOGRAM; kind++) {
+    for (int kind = QMT_OBSERVE_MINMAX; kind <= QMT_OBSERVE_ENTROPY; kind++) {
         float range = qmt_observer_range(&observer, (qmt_observer_kind)kind, 99.9f);
         assert_true(range > 0 && range < 1e-5f);
         float y[20];
@@ -135,6 +136,72 @@ static void test_percentile_by_hand(void **state)
     assert_true(qmt_observer_range(&observer, QMT_OBSERVE_HISTOGRAM, 100) == 3);
 }
 
+/* The squared error that the training's own quantizer makes. */
+static double quantization_error(const float *values, size_t count, float range)
+{
+    double error = 0;
+    for (size_t i = 0; i < count; i++) {
+        float y;
+        qmt_fake_quantize(values + i, &y, NULL, 1, range / 127);
+        error += ((double)values[i] - (double)y) * ((double)values[i] - (double)y);
+    }
+    return error;
+}
+
+/* Against all ranges in fine steps: bell-shaped values with long tails, and even ones, of which none may be clipped. */
+static void test_mse_range(void **state)
+{
+    (void)state;
+    enum { count = 20000 };
+    static float values[count];
+    for (int shape = 0; shape < 3; shape++) {
+        qmt_random random = qmt_random_stream(7, 8, (uint64_t)shape);
+        for (int i = 0; i < count; i++) {
+            float normal = qmt_random_normal(&random);
+            values[i] = shape == 0 ? normal : shape == 1 ? normal * normal * normal : qmt_random_range(&random, -3, 3);
+        }
+        qmt_observer observer;
+        qmt_observer_reset(&observer);
+        observe(&observer, values, count);
+        float range = qmt_observer_range(&observer, QMT_OBSERVE_MSE, 0);
+        double least = INFINITY, maximum = quantization_error(values, count, observer.maximum);
+        for (float r = observer.maximum; r > observer.maximum / 8; r *= 0.99f)
+            least = fmin(least, quantization_error(values, count, r));
+        double found = quantization_error(values, count, range);
+        assert_true(found < 1.03 * least);
+        assert_true(shape == 2 ? range > 0.97f * observer.maximum : found < 0.97 * maximum);
+        assert_true(range <= observer.maximum);
+        /* The same of plain numbers. */
+        float weights = qmt_weight_mse_range(values, count);
+        assert_true(quantization_error(values, count, weights) < 1.02 * least && weights <= observer.maximum);
+    }
+    assert_true(qmt_weight_mse_range(values, 0) == 0);
+}
+
+/* Expected bins by an independent program (numpy, from the published slides). */
+static void test_entropy_range(void **state)
+{
+    (void)state;
+    static const struct {
+        double slope;
+        int outlier, bin;
+    } cases[] = {{60, 0, 956}, {60, 1900, 957}, {150, 0, 2044}, {300, 0, 2048}};
+    for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
+        qmt_observer observer;
+        qmt_observer_reset(&observer);
+        observer.histogram_limit = 4;
+        observer.maximum = 4;
+        for (int i = 0; i < qmt_histogram_bins; i++)
+            observer.histogram[i] = (uint64_t)(1e6 * exp2(-i / cases[k].slope));
+        if (cases[k].outlier)
+            observer.histogram[cases[k].outlier] = 3;
+        /* Zeros must not matter. */
+        observer.histogram[0] = 100000000;
+        float expected = 4.0f * (float)cases[k].bin / qmt_histogram_bins;
+        assert_true(qmt_observer_range(&observer, QMT_OBSERVE_ENTROPY, 0) == expected);
+    }
+}
+
 static void test_histogram_order_does_not_matter(void **state)
 {
     (void)state;
@@ -181,6 +248,8 @@ int main(void)
         cmocka_unit_test(test_range_observers),
         cmocka_unit_test(test_floor),
         cmocka_unit_test(test_percentile_by_hand),
+        cmocka_unit_test(test_mse_range),
+        cmocka_unit_test(test_entropy_range),
         cmocka_unit_test(test_histogram_order_does_not_matter),
         cmocka_unit_test(test_extreme_values),
     };

@@ -2,6 +2,7 @@
 #include "common/test.h"
 
 #include "toolkit/base/random.h"
+#include "toolkit/report/findings.h"
 #include "toolkit/report/html.h"
 #include "toolkit/report/plot.h"
 #include "toolkit/report/report.h"
@@ -334,6 +335,119 @@ static void a_full_report(void **state)
     qmt_free(evaluations);
 }
 
+/* ---- Findings -------------------------------------------------------------------------------- */
+
+static const qmt_finding *find(const qmt_findings *findings, qmt_finding_kind kind, const char *what)
+{
+    for (size_t i = 0; i < findings->count; i++)
+        if (findings->items[i].kind == kind && strcmp(findings->items[i].what, what) == 0)
+            return &findings->items[i];
+    return NULL;
+}
+
+/* A fifth is held out: 800,000 negatives, 10,000 positives and 2,000 parts teach. */
+static const char imbalanced[] = "{\"counts\":{\"negative\":1000000,\"positive\":12500,\"part\":2500,\"landmark\":0}}";
+
+static void imbalanced_classes(void **state)
+{
+    (void)state;
+    qmt_config config;
+    qmt_config_default(&config);
+    qmt_train_config *train = &config.train[QMT_RNET];
+    train->batch = 60; /* without landmarks: 36, 12 and 12 */
+    train->steps_per_epoch = 1000;
+    train->epochs = 5;
+    train->holdout = 0.2F;
+    qmt_class_use uses[4];
+    assert_true(qmt_class_uses(imbalanced, train, uses));
+    assert_float_equal(uses[0].samples, 800000, 1);
+    assert_float_equal(uses[0].share, 0.6, 1e-6);
+    assert_float_equal(uses[0].in_all, 5 * 36000.0 / 800000, 1e-5);
+    assert_float_equal(uses[1].per_epoch, 12000.0 / 10000, 1e-5);
+    assert_float_equal(uses[2].per_epoch, 12000.0 / 2000, 1e-5);
+    const qmt_report report = {.config = &config, .manifests = {NULL, imbalanced, "{}"}};
+    qmt_findings *findings = qmt_alloc(1, sizeof *findings);
+    qmt_findings_make(&report, findings);
+    assert_int_equal(findings->count, 3);
+    const qmt_finding *unseen = find(findings, QMT_FINDING_UNSEEN, "negative");
+    assert_non_null(unseen);
+    assert_float_equal(unseen->value, 1 - 0.225, 1e-5);
+    assert_non_null(strstr(unseen->text, " % of the 800000 negative samples are never shown"));
+    const qmt_finding *repeated = find(findings, QMT_FINDING_REPEATED, "part");
+    assert_true(repeated && repeated->net == QMT_RNET);
+    assert_non_null(strstr(repeated->text, "6.0 times an epoch, 30 times in all"));
+    assert_non_null(find(findings, QMT_FINDING_MISSING, "landmark"));
+    char *html = make_page(&report);
+    assert_int_equal(count_in(html, "class=\"warning\""), 3);
+    assert_non_null(strstr(html, "How often samples are shown"));
+    qmt_free(html);
+    json_t *json = qmt_report_json(&report);
+    assert_int_equal(json_array_size(json_object_get(json, "findings")), 3);
+    json_decref(json);
+    /* One pass over all, in the ratio of the classes: nothing to say. */
+    const qmt_report sound = {
+        .config = &config,
+        .manifests = {NULL, "{\"counts\":{\"negative\":30000,\"positive\":10000,\"part\":10000,\"landmark\":20000}}"}};
+    train->steps_per_epoch = 0;
+    qmt_findings_make(&sound, findings);
+    assert_int_equal(findings->count, 0);
+    html = make_page(&sound);
+    assert_non_null(strstr(html, "all are within their limits"));
+    qmt_free(html);
+    qmt_free(findings);
+}
+
+static void dead_and_saturated_layers(void **state)
+{
+    (void)state;
+    qmt_layer_difference layers[] = {
+        {.net = QMT_RNET, .name = "fc", .channels = 128, .dead = 78, .dead_fp32 = 78, .saturation = 0.0001},
+        {.net = QMT_PNET, .name = "conv<1>", .channels = 10, .dead = 5, .dead_fp32 = 1, .saturation = 0.02},
+        {.net = QMT_ONET, .name = "fc", .channels = 256, .dead = 25, .dead_fp32 = 25, .saturation = NAN}};
+    qmt_comparison *comparison = qmt_alloc_zero(1, sizeof *comparison);
+    comparison->layers = (qmt_layer_differences){.layers = layers, .count = 3};
+    const qmt_report report = {.comparison = comparison};
+    qmt_findings *findings = qmt_alloc(1, sizeof *findings);
+    qmt_findings_make(&report, findings);
+    assert_int_equal(findings->count, 3);
+    assert_int_equal(findings->items[0].net, QMT_PNET);
+    const qmt_finding *dead = find(findings, QMT_FINDING_DEAD, "fc");
+    assert_non_null(strstr(dead->text, "rnet/fc: 78 of 128 channels never fired"));
+    assert_float_equal(dead->value, 78 / 128.0, 1e-12);
+    assert_non_null(strstr(find(findings, QMT_FINDING_DEAD, "conv<1>")->text, "under half a step"));
+    assert_non_null(strstr(find(findings, QMT_FINDING_SATURATED, "conv<1>")->text, "2.0 % of its outputs"));
+    char *html = make_page(&report);
+    assert_non_null(strstr(html, "pnet/conv&lt;1&gt;: 5 of 10"));
+    qmt_free(html);
+    qmt_free(findings);
+    qmt_free(comparison);
+}
+
+/* The page of a sensitivity measurement. */
+static void sensitivity_section(void **state)
+{
+    (void)state;
+    qmt_layer_sensitivity layers[] = {
+        {.net = QMT_ONET,
+         .name = "fc<",
+         .macs = 0.02,
+         .time = 1.1,
+         .sqnr = 20,
+         .alone = {-0.02, -0.03, -0.01, 1, 1, 1, 9}},
+        {.net = QMT_PNET, .name = "conv1", .time = NAN, .sqnr = INFINITY, .rounded_before = true}};
+    qmt_sensitivity sensitivity = {.layers = layers, .count = 2, .pictures = 50, .of_pictures = 60, .faces = 70};
+    qmt_comparison *comparison = qmt_alloc_zero(1, sizeof *comparison);
+    comparison->sensitivity = &sensitivity;
+    const qmt_report report = {.comparison = comparison};
+    char *html = make_page(&report);
+    assert_non_null(strstr(html, "-0.0200 (-0.0300 to -0.0100) *"));
+    assert_non_null(strstr(html, "onet/fc&lt;"));
+    assert_non_null(strstr(html, "pnet/conv1 (i)"));
+    assert_non_null(strstr(html, "From 50 of 60 pictures with 70 faces"));
+    qmt_free(html);
+    qmt_free(comparison);
+}
+
 /* Damaged histories of all kinds give a page all the same. */
 static void mutated_histories(void **state)
 {
@@ -394,6 +508,9 @@ int main(void)
         cmocka_unit_test(an_empty_report),
         cmocka_unit_test(a_full_report),
         cmocka_unit_test(mutated_histories),
+        cmocka_unit_test(imbalanced_classes),
+        cmocka_unit_test(dead_and_saturated_layers),
+        cmocka_unit_test(sensitivity_section),
         cmocka_unit_test(annotated_picture),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -327,7 +327,15 @@ static void test_wrong_options(void **state)
     WRONG(threads, 257, "threads");
     WRONG(threads, -1, "threads");
     WRONG(clip, (qmtcnn_clip)2, "clip");
-    WRONG(reserved[15], 1, "reserved[15]");
+    WRONG(reserved[11], 1, "reserved[11]");
+    WRONG(fusion, 0.3f, "fusion");
+    WRONG(fusion, 1, "fusion");
+    WRONG(fusion, NAN, "fusion");
+    WRONG(fusion_odds, -1, "fusion_odds");
+    WRONG(fusion_odds, NAN, "fusion_odds");
+    WRONG(vote, 0.1f, "vote");
+    WRONG(vote, NAN, "vote");
+    WRONG(last_overlap, (qmtcnn_overlap)2, "last_overlap");
 #undef WRONG
 }
 

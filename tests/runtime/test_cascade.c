@@ -518,14 +518,118 @@ static void test_tiles_cover_every_cell_once(void **state)
     rig_close(&rig);
 }
 
+/* All scores are 0.9: odds of 9. */
+static void test_fused_scores(void **state)
+{
+    struct rig rig;
+    const qmt_candidate *found;
+    (void)state;
+    rig_open(&rig, 1);
+    rig.fake.everything = true;
+    qmt_pixels picture = gray_picture(60, 50);
+    qmtcnn_options *options = &rig.options.detect;
+    assert_true(rig_run(&rig, &picture, &found) > 0);
+    assert_float_equal(found[0].score, 0.9, 0);
+    options->fusion = 0.5f;
+    assert_true(rig_run(&rig, &picture, &found) > 0);
+    assert_float_equal(found[0].score, 0.9, 1e-6);
+    options->fusion_odds = 3;
+    options->thresholds[QMT_ONET] = 0.95f; /* the last threshold is for the fused score */
+    assert_true(rig_run(&rig, &picture, &found) > 0);
+    assert_float_equal(found[0].score, 27.0 / 28, 1e-6);
+    options->thresholds[QMT_ONET] = 0.6f;
+    options->fusion_odds = 1.0f / 9;
+    assert_int_equal(rig_run(&rig, &picture, &found), 0);
+    free_picture(&picture);
+    rig_close(&rig);
+}
+
+/* By union no two that remain overlap by more than was asked for, but one may lie within another; the original rule
+ * leaves no such pair. */
+static void test_last_suppression_by_union(void **state)
+{
+    struct rig rig;
+    const qmt_candidate *found;
+    int within = 0;
+    (void)state;
+    rig_open(&rig, 1);
+    rig.fake.everything = true;
+    qmt_pixels picture = gray_picture(150, 120);
+    for (int rule = 0; rule < 2; rule++) {
+        rig.options.detect.last_overlap = rule ? QMTCNN_OVERLAP_UNION : QMTCNN_OVERLAP_SMALLER;
+        rig.options.detect.nms[3] = rule ? 0.4f : 0.7f;
+        const size_t count = rig_run(&rig, &picture, &found);
+        assert_true(count > 1);
+        for (size_t i = 0; i < count; i++) {
+            for (size_t k = 0; k < i; k++) {
+                const qmt_box a = found[i].box, b = found[k].box;
+                const float share = qmt_box_intersection(a, b) / fminf(qmt_box_area(a), qmt_box_area(b));
+                within += share > 0.71f;
+                assert_true(rule == 1 ? qmt_box_iou(a, b) <= 0.4001f : share <= 0.7001f);
+            }
+        }
+        assert_true(rule == 1 ? within > 0 : within == 0);
+    }
+    free_picture(&picture);
+    rig_close(&rig);
+}
+
+/* Votes move a box a little, never to another face; the same for any number of threads. */
+static void test_votes_in_a_crowd(void **state)
+{
+    qmt_candidate *first = NULL;
+    size_t first_count = 0;
+    qmt_pixels picture = crowd(5, 6);
+    (void)state;
+    for (int threads = 1; threads <= 3; threads += 2) {
+        struct rig rig;
+        const qmt_candidate *found;
+        rig_open(&rig, threads);
+        rig.options.detect.vote = 0.5f;
+        rig.options.detect.fusion = 0.5f;
+        const size_t count = rig_run(&rig, &picture, &found);
+        assert_int_equal(count, 30);
+        for (int i = 0; i < 30; i++) {
+            int at[4];
+            crowd_face(i / 6, i % 6, at);
+            check_found(found, count, at[0], at[1], at[2], at[3]);
+        }
+        if (threads == 1) {
+            first_count = count;
+            first = malloc(count * sizeof *first);
+            assert_non_null(first);
+            memcpy(first, found, count * sizeof *first);
+        } else {
+            assert_int_equal(count, first_count);
+            for (size_t i = 0; i < count; i++)
+                assert_memory_equal(&found[i], &first[i], offsetof(qmt_candidate, order));
+        }
+        const size_t bytes = qmt_cascade_bytes(rig.cascade);
+        rig_run(&rig, &picture, &found);
+        if (threads == 1) /* of several, each may meet its largest crops later */
+            assert_int_equal(qmt_cascade_bytes(rig.cascade), bytes);
+        rig_close(&rig);
+    }
+    free(first);
+    free_picture(&picture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_face_of_every_size),   cmocka_unit_test(test_odd_pictures),
-        cmocka_unit_test(test_crowd_across_tiles),       cmocka_unit_test(test_threads_give_the_same_bytes),
-        cmocka_unit_test(test_history_and_memory),       cmocka_unit_test(test_stages_and_limit),
-        cmocka_unit_test(test_failures_leave_it_usable), cmocka_unit_test(test_too_small_for_a_face),
-        cmocka_unit_test(test_scales_by_hand),           cmocka_unit_test(test_tiles_cover_every_cell_once),
+        cmocka_unit_test(test_one_face_of_every_size),
+        cmocka_unit_test(test_odd_pictures),
+        cmocka_unit_test(test_crowd_across_tiles),
+        cmocka_unit_test(test_threads_give_the_same_bytes),
+        cmocka_unit_test(test_history_and_memory),
+        cmocka_unit_test(test_stages_and_limit),
+        cmocka_unit_test(test_failures_leave_it_usable),
+        cmocka_unit_test(test_too_small_for_a_face),
+        cmocka_unit_test(test_scales_by_hand),
+        cmocka_unit_test(test_tiles_cover_every_cell_once),
+        cmocka_unit_test(test_fused_scores),
+        cmocka_unit_test(test_last_suppression_by_union),
+        cmocka_unit_test(test_votes_in_a_crowd),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 #define _DEFAULT_SOURCE /* usleep */
 #include "train/synthetic.h"
 
+#include "runtime/model/onnx.h"
 #include "toolkit/base/stop.h"
 #include "toolkit/train/loop.h"
 
@@ -382,6 +383,72 @@ static void finetuning_starts_from_another_network(void **state)
     assert_ok(qmt_train(&tuned.config, &options, NULL, &error), &error);
 }
 
+static double first_loss(const fixture *made, const fixture *tuned, const char *finetune)
+{
+    qmtcnn_error error;
+    char to[512];
+    snprintf(to, sizeof to, "%s/again", made->folder);
+    const qmt_train_options options = {
+        .net = QMT_PNET, .store = made->store, .checkpoints = to, .finetune = finetune, .threads = 2};
+    assert_ok(qmt_train(&tuned->config, &options, NULL, &error), &error);
+    json_t *root = read_history(made, "again");
+    double loss = number_at(json_array_get(json_object_get(root, "epochs"), 0), "loss", "total", NULL);
+    json_decref(root);
+    return loss;
+}
+
+/* FOLDER/NAME/pnet.onnx of the finished run's QAT network. */
+static void export_whole(const fixture *made, const char *name, bool fp32)
+{
+    qmt_net_table table;
+    qmt_tensors_file *file;
+    qmt_net *net;
+    qmt_model *model;
+    qmtcnn_error error;
+    void *data;
+    size_t size;
+    char path[512];
+    snprintf(path, sizeof path, "%s/whole/pnet/qat.safetensors", made->folder);
+    assert_ok(qmt_tensors_open(path, &file, &error), &error);
+    assert_ok(qmt_net_table_load(file, &table, &error), &error);
+    assert_ok(qmt_net_create(&table, 1, &net, &error), &error);
+    assert_ok(qmt_net_load(net, file, &error), &error);
+    assert_ok(qmt_net_to_model(net, fp32, &made->config.quantize, &model, &error), &error);
+    assert_ok(qmt_onnx_write(model, &(qmt_onnx_options){0}, &data, &size, &error), &error);
+    snprintf(path, sizeof path, "%s/%s/pnet.onnx", made->folder, name);
+    assert_ok(qmt_file_write(path, data, size, &error), &error);
+    qmt_free(data);
+    qmt_model_free(model);
+    qmt_net_free(net);
+    qmt_tensors_close(file);
+}
+
+/* From an exported file, FP32 or INT8, training goes on with the same losses as from the checkpoint, though its
+ * normalization was folded; and a checkpoint fits a network that normalizes elsewhere. */
+static void finetuning_from_folded_networks(void **state)
+{
+    fixture *made = *state, tuned = *made;
+    char path[512];
+    tuned.config.train[QMT_PNET].epochs = 1;
+    tuned.config.train[QMT_PNET].steps_per_epoch = 3;
+    tuned.config.train[QMT_PNET].learning_rate = 1e-6f;
+    tuned.config.quantize.qat = false;
+    snprintf(path, sizeof path, "%s/whole/pnet/qat.safetensors", made->folder);
+    double wanted = first_loss(made, &tuned, path);
+    for (int fp32 = 0; fp32 < 2; fp32++) {
+        export_whole(made, fp32 ? "onnx-fp32" : "onnx-int8", fp32);
+        snprintf(path, sizeof path, "%s/onnx-%s", made->folder, fp32 ? "fp32" : "int8");
+        double got = first_loss(made, &tuned, path);
+        print_message("loss from the checkpoint %.4f, from %s %.4f\n", wanted, path, got);
+        assert_true(fabs(got / wanted - 1) < 0.05);
+    }
+    snprintf(path, sizeof path, "%s/whole/pnet/qat.safetensors", made->folder);
+    tuned.config.train[QMT_PNET].batch_norm = false;
+    double plain = first_loss(made, &tuned, path);
+    print_message("without normalization %.4f\n", plain);
+    assert_true(fabs(plain / wanted - 1) < 0.1);
+}
+
 static void bench_measures(void **state)
 {
     (void)state;
@@ -412,6 +479,7 @@ int main(void)
         cmocka_unit_test(divergence_is_named),
         cmocka_unit_test(wrong_samples_are_refused),
         cmocka_unit_test(finetuning_starts_from_another_network),
+        cmocka_unit_test(finetuning_from_folded_networks),
         cmocka_unit_test(bench_measures),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

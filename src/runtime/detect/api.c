@@ -45,6 +45,20 @@ static qmtcnn_status check_shares(const qmtcnn_options *options, qmtcnn_error *e
     return QMTCNN_OK;
 }
 
+static qmtcnn_status check_accuracy(const qmtcnn_options *options, qmtcnn_error *error)
+{
+    const float fusion = options->fusion, odds = options->fusion_odds, vote = options->vote;
+    if (!(fusion >= 0 && fusion <= 0.75f && 4 * fusion == (float)(int)(4 * fusion)))
+        return qmt_fail(error, QMTCNN_ERROR_ARGUMENT, "fusion is %g: it must be 0, 0.25, 0.5 or 0.75", (double)fusion);
+    if (odds != 0 && !(odds >= 1e-6f && odds <= 1e6f))
+        return qmt_fail(error, QMTCNN_ERROR_ARGUMENT, "fusion_odds is %g: it must be 0 or in 1e-6 .. 1e6",
+                        (double)odds);
+    if (vote != 0 && !(vote >= 0.2f && vote <= 1))
+        return qmt_fail(error, QMTCNN_ERROR_ARGUMENT, "vote is %g: it must be 0 (no voting) or in 0.2 .. 1",
+                        (double)vote);
+    return check_int("last_overlap", (int)options->last_overlap, QMTCNN_OVERLAP_SMALLER, QMTCNN_OVERLAP_UNION, error);
+}
+
 qmtcnn_status qmt_options_check(const qmtcnn_options *options, qmtcnn_error *error)
 {
     qmtcnn_status status = check_int("min_face", options->min_face, 12, 65535, error);
@@ -61,6 +75,8 @@ qmtcnn_status qmt_options_check(const qmtcnn_options *options, qmtcnn_error *err
         status = check_int("threads", options->threads, 0, 256, error);
     if (status == QMTCNN_OK)
         status = check_int("clip", (int)options->clip, QMTCNN_CLIP_IMAGE, QMTCNN_CLIP_NONE, error);
+    if (status == QMTCNN_OK)
+        status = check_accuracy(options, error);
     for (size_t i = 0; i < sizeof options->reserved / sizeof *options->reserved && status == QMTCNN_OK; i++) {
         if (options->reserved[i] != 0)
             status = qmt_fail(error, QMTCNN_ERROR_ARGUMENT,

@@ -1,6 +1,7 @@
 #include "runtime/detect/box.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -358,4 +359,133 @@ size_t qmt_suppress(qmt_candidate *candidates, size_t count, float threshold, qm
             insert(&grid, box, area);
     }
     return kept;
+}
+
+/* ---- Voting ---------------------------------------------------------------------------------- */
+
+static void add_vote(const struct grid *grid, int number, const qmt_candidate *voter, qmt_vote_sums *sums)
+{
+    if (!(qmt_box_iou(voter->box, grid->kept[number].box) >= grid->threshold))
+        return;
+    const double weight = (double)voter->score;
+    const float *landmarks = voter->landmarks[0];
+    qmt_vote_sums *sum = &sums[number];
+    sum->weight += weight;
+    sum->box[0] += weight * (double)voter->box.x1;
+    sum->box[1] += weight * (double)voter->box.y1;
+    sum->box[2] += weight * (double)voter->box.x2;
+    sum->box[3] += weight * (double)voter->box.y2;
+    for (int i = 0; i < 10; i++)
+        sum->landmarks[i] += weight * (double)landmarks[i];
+}
+
+/* An IoU of at least the threshold needs sides that differ by no more. */
+static bool side_matters(const struct grid *grid, double side, int class)
+{
+    const double most = class_side(class) * 1.001, threshold = (double)grid->threshold;
+    return most >= threshold * side && (class == 0 || side * 1.001 >= threshold * most * 0.499);
+}
+
+/* Buckets are shared by cells: only boxes of this very cell count, each in its own. */
+static void vote_in_cell(const struct grid *grid, const qmt_candidate *voter, int cx, int cy, int64_t x, int64_t y,
+                         qmt_vote_sums *sums)
+{
+    for (int i = grid->head[bucket_of(cx, cy, x, y)]; i >= 0; i = grid->kept[i].next) {
+        const qmt_box box = grid->kept[i].box;
+        if (size_class(box.x1, box.x2) == cx && size_class(box.y1, box.y2) == cy &&
+            cell_of(grid, (double)box.x1, cx) == x && cell_of(grid, (double)box.y1, cy) == y)
+            add_vote(grid, i, voter, sums);
+    }
+}
+
+static void vote_in_class(const struct grid *grid, const qmt_candidate *voter, int cx, int cy, qmt_vote_sums *sums)
+{
+    const struct cells cells = cells_around(grid, voter->box, cx, cy);
+    if ((double)(cells.x2 - cells.x1 + 1) * (double)(cells.y2 - cells.y1 + 1) > (double)grid->count) {
+        for (int i = 0; i < grid->count; i++) {
+            const qmt_box box = grid->kept[i].box;
+            if (size_class(box.x1, box.x2) == cx && size_class(box.y1, box.y2) == cy)
+                add_vote(grid, i, voter, sums);
+        }
+        return;
+    }
+    for (int64_t y = cells.y1; y <= cells.y2; y++) {
+        for (int64_t x = cells.x1; x <= cells.x2; x++)
+            vote_in_cell(grid, voter, cx, cy, x, y, sums);
+    }
+}
+
+static void vote(const struct grid *grid, const qmt_candidate *voter, qmt_vote_sums *sums)
+{
+    const qmt_box box = voter->box;
+    const double width = (double)box.x2 - (double)box.x1, height = (double)box.y2 - (double)box.y1;
+    if (grid->count <= few) {
+        for (int i = 0; i < grid->count; i++)
+            add_vote(grid, i, voter, sums);
+        return;
+    }
+    for (int cx = 0; cx < size_classes; cx++) {
+        uint64_t used = grid->used[cx];
+        for (int cy = 0; used && side_matters(grid, width, cx); cy++, used >>= 1) {
+            if (used & 1 && side_matters(grid, height, cy))
+                vote_in_class(grid, voter, cx, cy, sums);
+        }
+    }
+}
+
+static void take_mean(qmt_candidate *candidate, const qmt_vote_sums *sum)
+{
+    float *landmarks = candidate->landmarks[0];
+    candidate->box = (qmt_box){(float)(sum->box[0] / sum->weight), (float)(sum->box[1] / sum->weight),
+                               (float)(sum->box[2] / sum->weight), (float)(sum->box[3] / sum->weight)};
+    for (int i = 0; i < 10; i++)
+        landmarks[i] = (float)(sum->landmarks[i] / sum->weight);
+}
+
+void qmt_vote(qmt_candidate *kept, size_t count, const qmt_candidate *voters, size_t voter_count, float threshold,
+              qmt_vote_sums *sums, int *scratch)
+{
+    struct grid grid = {.kept = (struct entry *)(void *)scratch, .threshold = threshold, .overlap = QMT_OVERLAP_UNION};
+    grid.reach = 1 - (double)threshold + 1e-5;
+    grid.halvings = grid.reach < 0.75;
+    memset(grid.head, -1, sizeof grid.head);
+    memset(sums, 0, count * sizeof *sums);
+    for (size_t i = 0; i < count; i++) {
+        if (is_ordinary(kept[i].box))
+            insert(&grid, kept[i].box, 0);
+        else
+            grid.kept[grid.count++] = (struct entry){kept[i].box, 0, -1}; /* in no bucket: nothing votes for it */
+    }
+    for (size_t i = 0; i < voter_count; i++) {
+        if (is_ordinary(voters[i].box))
+            vote(&grid, &voters[i], sums);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (sums[i].weight > 0)
+            take_mean(&kept[i], &sums[i]);
+    }
+}
+
+/* ---- Scores ---------------------------------------------------------------------------------- */
+
+static double odds_of(float score)
+{
+    const double nearest = 0x1p-24, value = (double)score;
+    const double inside = value < nearest ? nearest : value > 1 - nearest ? 1 - nearest : value;
+    return inside / (1 - inside);
+}
+
+float qmt_fuse_scores(float rnet, float onet, float weight, float odds)
+{
+    const double r = odds_of(rnet), o = odds_of(onet);
+    double both = o;
+    switch ((int)(4 * weight)) {
+    case 1: both = sqrt(o * sqrt(r * o)); break;
+    case 2: both = sqrt(r * o); break;
+    case 3: both = sqrt(r * sqrt(r * o)); break;
+    case 4: both = r; break;
+    default: break;
+    }
+    both *= (double)odds;
+    return (float)(both / (1 + both));
 }

@@ -44,6 +44,10 @@ struct qmt_cascade {
     size_t candidates_size, count;
     int *scratch; /* qmt_suppress_ints a candidate */
     size_t scratch_size;
+    qmt_candidate *voters; /* what the last suppression began with; only where boxes are voted on */
+    size_t voters_size;
+    qmt_vote_sums *sums; /* one a voter */
+    size_t sums_size;
     /* The run that is on. */
     const qmt_pixels *picture;
     const qmtcnn_options *options;
@@ -88,6 +92,8 @@ void qmt_cascade_free(qmt_cascade *cascade)
     qmt_free(cascade->spans);
     qmt_free(cascade->candidates);
     qmt_free(cascade->scratch);
+    qmt_free(cascade->voters);
+    qmt_free(cascade->sums);
     qmt_free(cascade);
 }
 
@@ -96,7 +102,8 @@ size_t qmt_cascade_bytes(const qmt_cascade *cascade)
     size_t bytes = sizeof *cascade + (size_t)cascade->worker_count * sizeof *cascade->workers +
                    cascade->tiles_size * sizeof *cascade->tiles + cascade->spans_size * sizeof *cascade->spans +
                    cascade->candidates_size * sizeof *cascade->candidates +
-                   cascade->scratch_size * qmt_suppress_ints * sizeof(int);
+                   cascade->scratch_size * qmt_suppress_ints * sizeof(int) +
+                   cascade->voters_size * sizeof *cascade->voters + cascade->sums_size * sizeof *cascade->sums;
     for (int i = 0; i < cascade->worker_count; i++) {
         const struct worker *worker = &cascade->workers[i];
         bytes += worker->resizer.size + worker->pixels_size + worker->cells_size * sizeof *worker->cells;
@@ -135,6 +142,19 @@ static qmtcnn_status end_workers(const qmt_cascade *cascade, double seconds, dou
     *resize_ms += 1e3 * seconds * share;
     *network_ms += 1e3 * seconds * (1 - share);
     return QMTCNN_OK;
+}
+
+/* Each may get next time what another got: all take the memory for resizing that one of them needed, so that the same
+ * picture never takes memory twice. */
+static qmtcnn_status reserve_resizers(const qmt_cascade *cascade, qmtcnn_error *error)
+{
+    size_t most = 0;
+    qmtcnn_status status = QMTCNN_OK;
+    for (int i = 0; i < cascade->worker_count; i++)
+        most = cascade->workers[i].resizer.size > most ? cascade->workers[i].resizer.size : most;
+    for (int i = 0; i < cascade->worker_count && status == QMTCNN_OK; i++)
+        status = qmt_resizer_reserve(&cascade->workers[i].resizer, most, error);
+    return status;
 }
 
 /* ---- P-Net ----------------------------------------------------------------------------------- */
@@ -313,6 +333,8 @@ static qmtcnn_status find_proposals(qmt_cascade *cascade, qmtcnn_timing *timing,
     if (status == QMTCNN_OK)
         status = reserve_workers(cascade, error); /* now the cells are known */
     if (status == QMTCNN_OK)
+        status = reserve_resizers(cascade, error);
+    if (status == QMTCNN_OK)
         status = gather(cascade, error);
     if (status != QMTCNN_OK)
         return status;
@@ -347,6 +369,15 @@ static int batch_size(const qmt_cascade *cascade, qmt_net_id net)
     return turns == 0 ? 1 : (int)((cascade->count + turns - 1) / turns);
 }
 
+/* O-Net's score, or its mean with R-Net's. */
+static float last_score(const qmtcnn_options *options, const qmt_candidate *candidate, float onet)
+{
+    if (!(options->fusion > 0))
+        return onet;
+    const float odds = options->fusion_odds > 0 ? options->fusion_odds : 1;
+    return qmt_fuse_scores(candidate->rnet_score, onet, options->fusion, odds);
+}
+
 static qmtcnn_status run_batch(qmt_cascade *cascade, qmt_candidate *candidates, int count, int number,
                                qmtcnn_error *error)
 {
@@ -367,7 +398,9 @@ static qmtcnn_status run_batch(qmt_cascade *cascade, qmt_candidate *candidates, 
         status = cascade->backend.run_crops(cascade->backend.state, number, net, worker->pixels, count, face, box,
                                             net == QMT_ONET ? landmarks : NULL, error);
     for (int i = 0; i < count && status == QMTCNN_OK; i++) {
-        candidates[i].score = face[i];
+        if (net == QMT_RNET)
+            candidates[i].rnet_score = face[i];
+        candidates[i].score = net == QMT_ONET ? last_score(cascade->options, &candidates[i], face[i]) : face[i];
         memcpy(candidates[i].offset, box + 4 * i, sizeof candidates[i].offset);
         if (net == QMT_ONET)
             place_landmarks(&candidates[i], landmarks + 10 * i);
@@ -400,6 +433,8 @@ static qmtcnn_status judge(qmt_cascade *cascade, qmt_net_id net, double *network
     const double start = qmt_seconds();
     qmt_pool_run(cascade->pool, (int)((cascade->count + batch - 1) / batch), batch_task, cascade);
     qmtcnn_status status = end_workers(cascade, qmt_seconds() - start, crop_ms, network_ms, error);
+    if (status == QMTCNN_OK)
+        status = reserve_resizers(cascade, error);
     if (status != QMTCNN_OK)
         return status;
     size_t kept = 0;
@@ -422,9 +457,13 @@ static bool is_finite_face(const qmt_candidate *face)
     return sound;
 }
 
-/* Final boxes: corrected, not square; a smaller box inside a better one goes. */
-static void finish_faces(qmt_cascade *cascade)
+/* Final boxes: corrected, not square; what overlaps a better one goes, after it voted for where that one lies. */
+static qmtcnn_status finish_faces(qmt_cascade *cascade, qmtcnn_error *error)
 {
+    const qmtcnn_options *options = cascade->options;
+    const qmt_overlap overlap = options->last_overlap == QMTCNN_OVERLAP_UNION ? QMT_OVERLAP_UNION : QMT_OVERLAP_SMALLER;
+    const bool voting = options->vote > 0;
+    qmtcnn_status status = QMTCNN_OK;
     size_t kept = 0;
     for (size_t i = 0; i < cascade->count; i++) {
         qmt_candidate face = cascade->candidates[i];
@@ -432,8 +471,19 @@ static void finish_faces(qmt_cascade *cascade)
         if (is_finite_face(&face))
             cascade->candidates[kept++] = face;
     }
-    cascade->count =
-        qmt_suppress(cascade->candidates, kept, cascade->options->nms[3], QMT_OVERLAP_SMALLER, cascade->scratch);
+    if (voting)
+        status = qmt_grow((void **)&cascade->voters, &cascade->voters_size, 0, kept, sizeof *cascade->voters, error);
+    if (voting && status == QMTCNN_OK)
+        status = qmt_grow((void **)&cascade->sums, &cascade->sums_size, 0, kept, sizeof *cascade->sums, error);
+    if (status != QMTCNN_OK)
+        return status;
+    if (voting && kept > 0)
+        memcpy(cascade->voters, cascade->candidates, kept * sizeof *cascade->voters);
+    cascade->count = qmt_suppress(cascade->candidates, kept, options->nms[3], overlap, cascade->scratch);
+    if (voting && kept > 0)
+        qmt_vote(cascade->candidates, cascade->count, cascade->voters, kept, options->vote, cascade->sums,
+                 cascade->scratch);
+    return QMTCNN_OK;
 }
 
 /* ---- The whole ------------------------------------------------------------------------------- */
@@ -458,10 +508,10 @@ static qmtcnn_status run_stages(qmt_cascade *cascade, qmt_net_id last, qmtcnn_ti
     if (status != QMTCNN_OK)
         return status;
     start = qmt_seconds();
-    finish_faces(cascade);
+    status = finish_faces(cascade, error);
     timing->nms_ms += 1e3 * (qmt_seconds() - start);
     timing->faces = (int)cascade->count;
-    return QMTCNN_OK;
+    return status;
 }
 
 qmtcnn_status qmt_cascade_run(qmt_cascade *cascade, const qmt_pixels *picture, const qmt_cascade_options *options,

@@ -1,4 +1,5 @@
 /* The public header's models: three ONNX files, read, checked and packed. */
+#include "runtime/detect/advice.h"
 #include "runtime/detect/api.h"
 
 #include "runtime/model/onnx.h"
@@ -8,50 +9,20 @@
 
 struct qmtcnn_model {
     qmt_network *networks[qmt_net_count];
-    float thresholds[qmt_net_count];
+    qmt_advice advice;
     qmtcnn_precision precision;
 };
-
-static const float default_thresholds[qmt_net_count] = {0.6f, 0.7f, 0.7f};
-
-/* "0.6" to a number in [0, 1), whatever the program's locale says of decimal points. */
-static bool parse_threshold(const char *text, float *value)
-{
-    double number = 0, unit = 1;
-    bool digits = false, point = false;
-    for (; *text; text++) {
-        if (*text == '.' && !point) {
-            point = true;
-            continue;
-        }
-        if (*text < '0' || *text > '9')
-            return false;
-        digits = true;
-        if (point) {
-            unit /= 10;
-            number += unit * (*text - '0');
-        } else {
-            number = 10 * number + (*text - '0');
-        }
-    }
-    *value = (float)number;
-    return digits && *value < 1;
-}
 
 /* Checks that a network is the one that its place asks for, and packs it. */
 static qmtcnn_status add_network(qmtcnn_model *model, const qmt_model *file, qmt_net_id net, const char *name,
                                  qmtcnn_precision precision, const qmt_kernels *kernels, qmtcnn_error *error)
 {
-    const char *threshold = qmt_model_metadata(file, "qmtcnn.threshold");
     if (file->net != net)
         return qmt_fail(error, QMTCNN_ERROR_FORMAT, "%s holds %s, not %s: are the files in the right order?", name,
                         qmt_net_name(file->net), qmt_net_name(net));
-    model->thresholds[net] = default_thresholds[net];
-    if (threshold && !parse_threshold(threshold, &model->thresholds[net]))
-        return qmt_fail(error, QMTCNN_ERROR_FORMAT,
-                        "%s: its metadata say qmtcnn.threshold = \"%.40s\": a number from 0 "
-                        "to below 1 is needed",
-                        name, threshold);
+    qmtcnn_status status = qmt_advice_read(file, name, &model->advice, error);
+    if (status != QMTCNN_OK)
+        return status;
     if (qmt_network_create(file, precision, kernels, &model->networks[net], error) != QMTCNN_OK)
         return qmt_fail_in(error, error ? error->status : QMTCNN_ERROR_UNSUPPORTED, "%s", name);
     if (qmt_network_is_int8(model->networks[net]))
@@ -102,6 +73,7 @@ static qmtcnn_status open_model(const struct source *source, qmtcnn_precision pr
     if (!model)
         return qmt_fail_memory(error, sizeof *model, "a model");
     model->precision = QMTCNN_PRECISION_FP32;
+    qmt_advice_default(&model->advice);
     for (int i = 0; i < qmt_net_count; i++) {
         qmtcnn_status status = read_network(source, (qmt_net_id)i, precision, model, error);
         if (status != QMTCNN_OK) {
@@ -174,11 +146,19 @@ const qmt_network *qmt_api_network(const qmtcnn_model *model, qmt_net_id net)
 
 void qmtcnn_options_default(const qmtcnn_model *model, qmtcnn_options *options)
 {
+    qmt_advice advice;
+    qmt_advice_default(&advice);
+    if (model)
+        advice = model->advice;
     *options = (qmtcnn_options){.min_face = 20,
                                 .scale_factor = 0.709f,
-                                .nms = {0.5f, 0.7f, 0.7f, 0.7f},
+                                .nms = {0.5f, 0.7f, 0.7f, advice.last_nms},
                                 .max_proposals = 10000,
                                 .threads = 1,
-                                .clip = QMTCNN_CLIP_IMAGE};
-    memcpy(options->thresholds, model ? model->thresholds : default_thresholds, sizeof options->thresholds);
+                                .clip = QMTCNN_CLIP_IMAGE,
+                                .last_overlap = advice.last_overlap,
+                                .fusion = advice.fusion,
+                                .fusion_odds = advice.fusion_odds,
+                                .vote = advice.vote};
+    memcpy(options->thresholds, advice.thresholds, sizeof options->thresholds);
 }

@@ -9,7 +9,7 @@ enum {
     tile_pixels = 65536, /* maps of this size stay in the second- or third-level cache */
     least_rows = 48,     /* cells; tiles share cell - stride rows of pixels, whose work costs about one row of cells */
     least_shared_rows = 24, /* ... where threads share a picture */
-    turns_a_thread = 4      /* enough for all to end at about the same time */
+    turns_a_thread = 2      /* of the largest levels' tiles; small levels come last and level out what is left */
 };
 
 int qmt_pyramid_scales(int width, int height, const qmtcnn_options *options, double scales[qmt_max_levels])

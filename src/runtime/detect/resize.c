@@ -32,6 +32,19 @@ void qmt_resizer_clear(qmt_resizer *resizer)
     resizer->size = 0;
 }
 
+qmtcnn_status qmt_resizer_reserve(qmt_resizer *resizer, size_t size, qmtcnn_error *error)
+{
+    if (size <= resizer->size)
+        return QMTCNN_OK;
+    void *memory = qmt_alloc(size, 1);
+    if (!memory)
+        return qmt_fail_memory(error, size, "resizing a picture");
+    qmt_resizer_clear(resizer);
+    resizer->memory = memory;
+    resizer->size = size;
+    return QMTCNN_OK;
+}
+
 /* floor() and ceil() as one conversion, for the numbers here, which stay under 2^26. */
 static int floor_int(double x)
 {
@@ -189,14 +202,9 @@ static qmtcnn_status reserve(qmt_resizer *resizer, int width, struct axis *colum
     const size_t values = axis_values(columns) + axis_values(rows) + (size_t)taps;
     const size_t row_values = 3 * ((size_t)width + (size_t)columns->taps) + qmt_resize_row_slack;
     const size_t size = values * sizeof(int32_t) + row_values * sizeof(int16_t);
-    if (size > resizer->size) {
-        void *memory = qmt_alloc(size, 1);
-        if (!memory)
-            return qmt_fail_memory(error, size, "resizing a picture");
-        qmt_resizer_clear(resizer);
-        resizer->memory = memory;
-        resizer->size = size;
-    }
+    qmtcnn_status status = qmt_resizer_reserve(resizer, size, error);
+    if (status != QMTCNN_OK)
+        return status;
     int32_t *at = resizer->memory;
     place_axis(columns, &at);
     place_axis(rows, &at);

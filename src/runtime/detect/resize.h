@@ -22,6 +22,8 @@ typedef struct qmt_resizer {
     const struct qmt_resize_kernels *kernels; /* NULL: the best for this processor, found at the first use */
 } qmt_resizer;
 void qmt_resizer_clear(qmt_resizer *resizer);
+/* Makes its memory at least `size` bytes. */
+qmtcnn_status qmt_resizer_reserve(qmt_resizer *resizer, size_t size, qmtcnn_error *error);
 
 /* Resamples the rectangle [x, x + width) x [y, y + height) of `source` (fractions of pixels count) to out_width x
  * out_height. Along an axis that shrinks a pixel is the mean over the area that it covers; along one that grows it is

@@ -23,22 +23,22 @@ static qmtcnn_status pack_runs(const qmt_layer *layer, const qmt_pack_options *o
     return status;
 }
 
-/* The weights of the first layer's own kernel, behind those for words. */
-static int16_t *first_weights(const qmt_packed_layer *packed)
+/* The picture's weights in runs, behind those for words. */
+static qmt_picture_channel *picture_channels(const qmt_packed_layer *packed)
 {
-    return (int16_t *)(void *)((char *)packed->weight + packed->weight_bytes -
-                               qmt_avx2_first_weight_bytes(packed->out_channels));
+    return (qmt_picture_channel *)(void *)((char *)packed->weight + packed->weight_bytes -
+                                           (size_t)packed->out_channels * sizeof(qmt_picture_channel));
 }
 
 static qmtcnn_status pack_words(const qmt_layer *layer, const qmt_pack_options *options, qmt_packed_layer **packed,
                                 qmtcnn_error *error)
 {
-    const bool first = qmt_avx2_first_suits(layer, options);
-    const size_t more = first ? qmt_avx2_first_weight_bytes(layer->out_channels) : 0;
+    const bool picture = qmt_picture_suits(layer, options);
+    const size_t more = picture ? (size_t)layer->out_channels * sizeof(qmt_picture_channel) : 0;
     qmtcnn_status status = qmt_avx2_words_pack(layer, options, more, packed, error);
-    if (status == QMTCNN_OK && first) {
+    if (status == QMTCNN_OK && picture) {
         (*packed)->pools_sums = true;
-        qmt_avx2_first_pack(layer, first_weights(*packed));
+        qmt_picture_pack(layer, picture_channels(*packed));
     }
     return status;
 }
@@ -72,18 +72,17 @@ static int word_rows(const qmt_packed_layer *packed)
     return packed->signed_input ? packed->kernel_height + word_row_reserve : 0;
 }
 
-static size_t word_row_bytes(const qmt_packed_layer *packed, size_t pixels, bool first)
+static size_t word_row_bytes(const qmt_packed_layer *packed, size_t pixels)
 {
-    return align_size(first ? qmt_avx2_first_row_bytes((int)pixels) : qmt_avx2_words_bytes(packed, pixels));
+    return packed->signed_input ? align_size(qmt_avx2_words_bytes(packed, pixels)) : 0;
 }
 
 size_t qmt_avx2_int8_scratch_size(const qmt_packed_layer *packed, int input_width)
 {
-    const size_t several = word_row_bytes(packed, (size_t)input_width, false);
-    const size_t one = packed->pools_sums ? word_row_bytes(packed, (size_t)input_width, true) : 0;
-    const size_t words = one > several ? one : several;
-    return offsets_bytes(packed) + (size_t)word_rows(packed) * words +
-           align_size(qmt_packed_scratch_size(packed, input_width));
+    const size_t words = (size_t)word_rows(packed) * word_row_bytes(packed, (size_t)input_width);
+    const size_t bytes = offsets_bytes(packed) + words + align_size(qmt_packed_scratch_size(packed, input_width));
+    const size_t picture = packed->pools_sums ? qmt_avx2_picture_scratch_size(packed, (size_t)input_width) : 0;
+    return picture > bytes ? picture : bytes;
 }
 
 /* A strip on its way. */
@@ -91,8 +90,7 @@ struct walk {
     const qmt_packed_layer *packed;
     const qmt_strip *strip;
     int pictures;
-    bool first; /* the first layer's own kernel */
-    int width;  /* pixels of a row of convolution output, of a picture */
+    int width; /* pixels of a row of convolution output, of a picture */
     size_t input_row, word_row;
     int32_t *offsets;
     char *words; /* signed input: rows [first_word, end_word) */
@@ -107,15 +105,12 @@ static void start(struct walk *walk, const qmt_packed_layer *packed, const qmt_s
     *walk = (struct walk){.packed = packed,
                           .strip = strip,
                           .pictures = pictures,
-                          .first = packed->pools_sums && pictures == 1,
                           .width = strip->input_width - packed->kernel_width + 1,
                           .input_row = pixels * (size_t)packed->in_padded,
-                          .word_row = word_row_bytes(packed, pixels, packed->pools_sums && pictures == 1),
+                          .word_row = word_row_bytes(packed, pixels),
                           .offsets = strip->scratch};
     walk->words = (char *)strip->scratch + offsets_bytes(packed);
     walk->ring = walk->words + (size_t)word_rows(packed) * walk->word_row;
-    if (walk->first)
-        return;
     if (packed->signed_input)
         qmt_avx2_words_offsets(packed, walk->word_row, pictures, walk->offsets);
     else
@@ -126,10 +121,7 @@ static void fill_words(const struct walk *walk, int y)
 {
     const int8_t *input = (const int8_t *)walk->strip->input + (size_t)y * walk->input_row;
     int16_t *words = (int16_t *)(void *)(walk->words + (size_t)(y - walk->first_word) * walk->word_row);
-    if (walk->first)
-        qmt_avx2_first_fill(input, walk->strip->input_width, words);
-    else
-        qmt_avx2_words_fill(walk->packed, input, walk->strip->input_width, walk->pictures, words);
+    qmt_avx2_words_fill(walk->packed, input, walk->strip->input_width, walk->pictures, words);
 }
 
 /* The words of `rows` input rows from row y on. */
@@ -180,28 +172,14 @@ static void pool(const struct walk *walk, const void *const *rows, int row_count
         qmt_pool_row_c(packed, rows, row_count, walk->width, output, walk->strip->output_width);
 }
 
-static void run_first(struct walk *walk)
-{
-    const qmt_packed_layer *packed = walk->packed;
-    const qmt_strip *strip = walk->strip;
-    int8_t *output = strip->output;
-    for (int y = 0; y < strip->output_rows; y++, output += (size_t)strip->output_width * (size_t)packed->out_padded) {
-        const bool has_lower = 2 * y + 1 < strip->convolution_height;
-        const char *rows = word_row(walk, 2 * y, packed->kernel_height + has_lower);
-        qmt_avx2_first_row(packed, first_weights(packed), (const int16_t *)(const void *)rows,
-                           walk->word_row / sizeof(int16_t), has_lower, strip->input_width, output,
-                           strip->output_width);
-    }
-}
-
 void qmt_avx2_int8_run(const qmt_packed_layer *packed, const qmt_strip *strip)
 {
     struct walk walk;
-    start(&walk, packed, strip);
-    if (walk.first) {
-        run_first(&walk);
+    if (packed->pools_sums && qmt_avx2_picture_takes(packed, strip->pictures > 1 ? strip->pictures : 1)) {
+        qmt_avx2_picture_run(packed, picture_channels(packed), strip);
         return;
     }
+    start(&walk, packed, strip);
     const size_t pixel = (size_t)walk.pictures * qmt_packed_output_pixel(packed);
     const size_t output_row = (size_t)strip->output_width * pixel, ring_row = (size_t)walk.width * pixel;
     char *output = strip->output;

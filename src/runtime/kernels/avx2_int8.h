@@ -1,11 +1,12 @@
 /* INT8 layers with AVX2: how a layer is packed, and the parts that its kernels share. Private to the avx2 files.
  *
  * Layers whose input is 0 .. 127 sum runs in 16 bits (int8_runs.h). Layers with signed input (the picture, what comes
- * after PReLU) widen it to 16 bits and multiply with VPMADDWD; the three channels of a picture under a small pool have
- * a kernel of their own (avx2_int8_first.c). All sums are exact, so the order of their terms shows nowhere. */
+ * after PReLU) widen it to 16 bits and multiply with VPMADDWD; the three colors of a picture under a small pool have
+ * kernels of their own (avx2_int8_picture.c). All sums are exact, so the order of their terms shows nowhere. */
 #ifndef QMT_AVX2_INT8_H
 #define QMT_AVX2_INT8_H
 
+#include "runtime/kernels/int8_picture.h"
 #include "runtime/kernels/int8_runs.h"
 #include "runtime/kernels/packed.h"
 
@@ -41,17 +42,11 @@ int qmt_avx2_words_pairs(const qmt_packed_layer *packed);
 void qmt_avx2_words_offsets(const qmt_packed_layer *packed, size_t row, int pictures, int32_t *offsets);
 void qmt_avx2_words_row(const qmt_packed_layer *packed, const qmt_avx2_row *row);
 
-/* The picture under a 3 x 3 kernel and a 2 x 2 pool, one picture at a time. Its rows become words of their own:
- * qmt_avx2_first_row_bytes() each. */
-bool qmt_avx2_first_suits(const qmt_layer *layer, const qmt_pack_options *options);
-size_t qmt_avx2_first_weight_bytes(int out_channels);
-void qmt_avx2_first_pack(const qmt_layer *layer, int16_t *weight);
-size_t qmt_avx2_first_row_bytes(int width);
-void qmt_avx2_first_fill(const int8_t *input, int width, int16_t *words);
-/* A row of pooled output. rows: four rows of words, `row` words apart (three where there is no lower row of convolution
- * output: !has_lower). `width`: pixels of an input row. */
-void qmt_avx2_first_row(const qmt_packed_layer *packed, const int16_t *weight, const int16_t *rows, size_t row,
-                        bool has_lower, int width, int8_t *output, int output_width);
+/* Layers of the picture that qmt_picture_suits() takes. Can strips of so many pictures side by side run? */
+bool qmt_avx2_picture_takes(const qmt_packed_layer *packed, int pictures);
+/* Bytes of scratch for rows of `pixels`, of all pictures together. */
+size_t qmt_avx2_picture_scratch_size(const qmt_packed_layer *packed, size_t pixels);
+void qmt_avx2_picture_run(const qmt_packed_layer *packed, const qmt_picture_channel *channels, const qmt_strip *strip);
 
 /* The pool over bytes. rows[i]: `width` pixels of `pixel` bytes (a multiple of 16; of all pictures). */
 void qmt_avx2_pool_row(const qmt_packed_layer *packed, const int8_t *const *rows, int row_count, int width,

@@ -28,7 +28,8 @@ struct qmt_packed_layer {
     bool int8, signed_input;
     bool input_unsigned, output_unsigned; /* uint8: only in uint8.c */
     float output_scale;                   /* 0: FP32 output */
-    bool pools_sums; /* INT8 in tiles (int8_walk.h): the pool takes the largest sum, before requantization */
+    bool pools_sums; /* INT8 in tiles (int8_walk.h, int8_picture.h): the pool takes the largest sum, before
+                        requantization */
     void *weight;    /* as the table likes it */
     size_t weight_bytes;
     float *bias;               /* FP32 */

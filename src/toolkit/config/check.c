@@ -1,6 +1,8 @@
 /* What no single value shows. */
 #include "toolkit/config/config.h"
 
+#include "runtime/detect/advice.h"
+
 #include <string.h>
 
 static bool ends_with(const char *text, const char *end)
@@ -108,6 +110,25 @@ static qmtcnn_status check_keep(const char *keep, qmtcnn_error *error)
     return QMTCNN_OK;
 }
 
+static qmtcnn_status check_detect(const qmt_detect_config *detect, qmtcnn_error *error)
+{
+    qmtcnn_overlap overlap;
+    float threshold;
+    if (detect->last_nms[0] && !qmt_last_nms_parse(detect->last_nms, &overlap, &threshold))
+        return qmt_fail(error, QMTCNN_ERROR_ARGUMENT,
+                        "'detect.last_nms' is '%s'; give union:IOU or min:SHARE, 0 to 1, such as union:0.4",
+                        detect->last_nms);
+    if (detect->fusion != -1 && !(detect->fusion >= 0 && 4 * detect->fusion == (float)(int)(4 * detect->fusion)))
+        return qmt_fail(error, QMTCNN_ERROR_ARGUMENT,
+                        "'detect.fusion' is %g; give 0, 0.25, 0.5 or 0.75, or -1 for what the models say",
+                        (double)detect->fusion);
+    if (detect->vote != -1 && detect->vote != 0 && !(detect->vote >= 0.2f))
+        return qmt_fail(error, QMTCNN_ERROR_ARGUMENT,
+                        "'detect.vote' is %g; give 0 (no voting), 0.2 to 1, or -1 for what the models say",
+                        (double)detect->vote);
+    return QMTCNN_OK;
+}
+
 qmtcnn_status qmt_config_check(const qmt_config *config, qmtcnn_error *error)
 {
     qmtcnn_status status = check_sizes(config, error);
@@ -118,6 +139,8 @@ qmtcnn_status qmt_config_check(const qmt_config *config, qmtcnn_error *error)
     }
     if (status == QMTCNN_OK)
         status = check_keep(config->quantize.keep_fp32, error);
+    if (status == QMTCNN_OK)
+        status = check_detect(&config->detect, error);
     if (status != QMTCNN_OK)
         return status;
     if (!config->run.workdir[0])

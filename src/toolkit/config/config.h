@@ -99,7 +99,15 @@ typedef struct qmt_train_config {
     float batch_norm_momentum;                       /* 0.1: running = 0.9 running + 0.1 batch */
 } qmt_train_config;
 
-typedef enum qmt_observer_kind { QMT_OBSERVE_MINMAX, QMT_OBSERVE_AVERAGE, QMT_OBSERVE_HISTOGRAM } qmt_observer_kind;
+typedef enum qmt_observer_kind {
+    QMT_OBSERVE_MINMAX,
+    QMT_OBSERVE_AVERAGE,
+    QMT_OBSERVE_HISTOGRAM,
+    QMT_OBSERVE_MSE,
+    QMT_OBSERVE_ENTROPY
+} qmt_observer_kind;
+typedef enum qmt_weight_range { QMT_WEIGHT_MAX, QMT_WEIGHT_MSE } qmt_weight_range;
+typedef enum qmt_rounding { QMT_ROUND_NEAREST, QMT_ROUND_ADAPTIVE } qmt_rounding;
 
 typedef struct qmt_quantize_config {
     bool qat;                    /* true; false: stop after FP32 and calibrate only */
@@ -109,11 +117,17 @@ typedef struct qmt_quantize_config {
     float learning_rate_factor;  /* QAT starts at learning_rate times this and falls as the schedule says; 0.1 */
     int calibration_batches;     /* 64 */
     qmt_observer_kind activation_observer;  /* average */
-    qmt_observer_kind calibration_observer; /* histogram, for PTQ and to start QAT from */
+    qmt_observer_kind calibration_observer; /* mse, for PTQ and to start QAT from */
     float percentile;                       /* histogram: 99.99 */
     float observer_momentum;                /* average: 0.01 */
     bool per_channel;                       /* weights; true */
     char keep_fp32[256];                    /* comma-separated layers that stay FP32, such as "pnet/conv1" */
+    /* Only without training (PTQ); what each brings is in docs/ptq.md. */
+    int ptq_samples;               /* of each network; 1024 */
+    bool equalize;                 /* cross-layer equalization; false */
+    qmt_weight_range weight_range; /* max */
+    qmt_rounding rounding;         /* of weights; adaptive */
+    bool bias_correction;          /* true */
 } qmt_quantize_config;
 
 typedef struct qmt_export_config {
@@ -123,13 +137,25 @@ typedef struct qmt_export_config {
     int weight_bits;           /* onnxruntime: 8, or 7 for processors whose 8-bit kernels saturate */
     int max_batch;             /* of R- and O-Net in the TensorRT profiles; 256 */
     int max_width, max_height; /* of the P-Net's pyramid in the TensorRT profiles; 1920, 1080 */
+    bool calibrated;           /* with the scores that calibration found, where it did; true */
 } qmt_export_config;
+
+/* What scores are to mean: measured on the hold-out of the training pictures, put into the exported networks. */
+typedef struct qmt_calibrate_config {
+    bool scores;        /* false */
+    float keep[2];      /* share of the faces found that pass P-Net's and R-Net's threshold; 0.98, 0.97 */
+    float false_alarms; /* a picture, at O-Net's threshold (also of the fused score); 0.3 */
+    bool slope;         /* also fit the scale of logits, by logistic regression; false */
+} qmt_calibrate_config;
 
 typedef struct qmt_detect_config {
     int min_face, max_face; /* 20, 0 */
     float scale_factor;     /* 0.709 */
     float thresholds[3];    /* .6 .7 .7 */
-    float nms[4];           /* .5 .7 .7 .7 */
+    float nms[4];           /* .5 .7 .7 .7; the last is MTCNN's rule where the models and last_nms say nothing */
+    char last_nms[32];      /* "union:0.4", "min:0.7", or "": as the models say */
+    float fusion;           /* weight of R-Net's score in the last: 0 .25 .5 .75; -1: as the models say */
+    float vote;             /* IoU from which boxes vote: 0 none, .2 to 1; -1: as the models say */
     int max_proposals;      /* 10000 */
 } qmt_detect_config;
 
@@ -150,6 +176,7 @@ typedef struct qmt_config {
     qmt_augment_config augment;
     qmt_train_config train[qmt_net_count]; /* likewise */
     qmt_quantize_config quantize;
+    qmt_calibrate_config calibrate;
     qmt_export_config export;
     qmt_detect_config detect;
     qmt_evaluate_config evaluate;

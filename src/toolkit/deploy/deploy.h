@@ -10,7 +10,8 @@
 typedef enum qmt_variant { QMT_VARIANT_FP32, QMT_VARIANT_PTQ, QMT_VARIANT_QAT } qmt_variant;
 
 /* Writes OUT/{pnet,rnet,onet}.onnx from CHECKPOINTS/{net}/VARIANT.safetensors; networks without a checkpoint are
- * left out, with a line in the log, unless none is there (an error that says how to train one). Thresholds, scales,
+ * left out, with a line in the log, unless none is there (an error that says how to train one). Scores
+ * are calibrated by CHECKPOINTS/scores.json (scores.h) if it is there and export.calibrated. Thresholds, scales,
  * training facts and the samples' manifest hash go into metadata_props. */
 qmtcnn_status qmt_export(const char *checkpoints, qmt_variant variant, const qmt_config *config, const char *out,
                          qmtcnn_error *error);

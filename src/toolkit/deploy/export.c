@@ -1,9 +1,10 @@
 /* Checkpoints to ONNX files. */
 #include "toolkit/base/file.h"
 #include "toolkit/base/safetensors.h"
-#include "toolkit/config/text.h"
 #include "toolkit/deploy/deploy.h"
 #include "toolkit/deploy/profile.h"
+#include "toolkit/deploy/scales.h"
+#include "toolkit/deploy/scores.h"
 #include "toolkit/log/progress.h"
 #include "toolkit/net/net.h"
 
@@ -28,6 +29,7 @@ struct exporting {
     const qmt_profile *profile;
     qmt_variant variant;
     const qmt_tensors_file *checkpoint;
+    const qmt_score_maps *maps; /* NULL: scores as they were trained */
     qmt_model *model;
     qmtcnn_status status; /* the first failure; later calls do nothing */
     qmtcnn_error *error;
@@ -56,6 +58,22 @@ static bool for_onnxruntime(const struct exporting *exporting)
     return strcmp(exporting->config->export.target, "onnxruntime") == 0;
 }
 
+/* How the cascade gets the most out of the networks: in O-Net's file, the last. */
+static void note_cascade(struct exporting *exporting)
+{
+    const qmt_detect_config *detect = &exporting->config->detect;
+    if (detect->fusion >= 0)
+        note_format(exporting, "qmtcnn.fusion", "%.2f", (double)detect->fusion);
+    if (exporting->maps && detect->fusion > 0 && detect->fusion == exporting->maps->fusion)
+        note_format(exporting, "qmtcnn.fusion.odds", "%.9f", (double)exporting->maps->fusion_odds);
+    if (detect->last_nms[0])
+        note(exporting, "qmtcnn.last_nms", detect->last_nms);
+    else if (detect->nms[3] != 0.7f)
+        note_format(exporting, "qmtcnn.last_nms", "min:%.6f", (double)detect->nms[3]);
+    if (detect->vote >= 0)
+        note_format(exporting, "qmtcnn.vote", "%.6f", (double)detect->vote);
+}
+
 /* What a program needs to use the network without having read our documents. */
 static void note_use(struct exporting *exporting)
 {
@@ -81,25 +99,8 @@ static void note_use(struct exporting *exporting)
         note(exporting, "qmtcnn.cell", "12");
         note(exporting, "qmtcnn.stride", "2");
     }
-}
-
-/* "conv1 0.00790513, conv2 ...": the scale of each layer's input. */
-static void note_scales(struct exporting *exporting)
-{
-    const qmt_model *model = exporting->model;
-    qmt_text text = {0};
-    for (int i = 0; i < model->layer_count + qmt_head_count; i++) {
-        const qmt_layer *layer = i < model->layer_count ? &model->layers[i] : &model->heads[i - model->layer_count];
-        if (layer->weight_int8)
-            qmt_text_add(&text, "%s%s %.9g", text.size ? ", " : "", layer->name, (double)layer->input_scale);
-    }
-    bool any = text.size > 0;
-    char *scales = qmt_text_take(&text);
-    if (!scales && exporting->status == QMTCNN_OK)
-        exporting->status = qmt_fail_memory(exporting->error, 1024, "scales");
-    if (any)
-        note(exporting, "qmtcnn.scales", scales);
-    qmt_free(scales);
+    if (model->net == QMT_ONET)
+        note_cascade(exporting);
 }
 
 /* Where the weights come from: all of the checkpoint's "train.*", and the settings that people ask for first by
@@ -189,28 +190,53 @@ static qmtcnn_status encode_model(const struct exporting *exporting, const char 
                                              exporting->config->export.profile);
 }
 
+/* Scores as the hold-out says that they should be, where that is known of this very checkpoint. */
+static qmtcnn_status calibrate(struct exporting *exporting, const char *path, qmtcnn_error *error)
+{
+    const qmt_net_id net = exporting->model->net;
+    uint64_t hash = 0;
+    if (!exporting->maps || !exporting->maps->known[net])
+        return QMTCNN_OK;
+    const qmt_score_map map = exporting->maps->nets[net];
+    qmtcnn_status status = qmt_file_hash(path, &hash, error);
+    if (status == QMTCNN_OK && hash != exporting->maps->checkpoint[net]) {
+        qmt_log_warning("%s: its scores were calibrated before it changed; they stay as they are", path);
+        return QMTCNN_OK;
+    }
+    if (status == QMTCNN_OK)
+        status = qmt_scores_fold(exporting->model, &map, error);
+    if (status == QMTCNN_OK) {
+        note_format(exporting, "qmtcnn.score", "logit = %.9g * trained logit %+.9g", map.scale, map.shift);
+        status = exporting->status;
+    }
+    return status;
+}
+
 static qmtcnn_status encode_net(const char *path, qmt_net_id net, qmt_variant variant, const qmt_config *config,
-                                const qmt_profile *profile, const char *out, struct exported *exported,
-                                qmtcnn_error *error)
+                                const qmt_profile *profile, const qmt_score_maps *maps, const char *out,
+                                struct exported *exported, qmtcnn_error *error)
 {
     qmt_tensors_file *file = NULL;
-    struct exporting exporting = {config, profile, variant, NULL, NULL, QMTCNN_OK, error};
+    struct exporting exporting = {config, profile, variant, NULL, maps, NULL, QMTCNN_OK, error};
     qmtcnn_status status = qmt_tensors_open(path, &file, error);
     if (status != QMTCNN_OK)
         return status;
     exporting.checkpoint = file;
     qmt_quantize_config quantize = quantize_of(file, config);
     status = load_model(file, net, variant == QMT_VARIANT_FP32, &quantize, &exporting.model, error);
+    if (status == QMTCNN_OK)
+        status = calibrate(&exporting, path, error);
     if (status == QMTCNN_OK && for_onnxruntime(&exporting))
         status = qmt_model_for_onnxruntime(exporting.model, config->export.weight_bits, error);
     if (status == QMTCNN_OK)
         status = qmt_profile_apply(profile, exporting.model, error);
     if (status == QMTCNN_OK) {
         note_use(&exporting);
-        note_scales(&exporting);
         note_training(&exporting);
         status = exporting.status;
     }
+    if (status == QMTCNN_OK)
+        status = qmt_model_note_scales(exporting.model, error);
     if (status == QMTCNN_OK)
         status = encode_model(&exporting, out, exported);
     qmt_model_free(exporting.model);
@@ -223,14 +249,18 @@ static qmtcnn_status encode_all(const char *checkpoints, qmt_variant variant, co
                                 struct exported *exported, char missing[64], qmtcnn_error *error)
 {
     qmt_profile profile;
+    qmt_score_maps maps[3];
     qmtcnn_status status = qmt_profile_load(config->export.profile, &profile, error);
+    if (status == QMTCNN_OK && config->export.calibrated)
+        status = qmt_scores_read(checkpoints, maps, error);
     for (int net = 0; net < qmt_net_count && status == QMTCNN_OK; net++) {
         const char *name = qmt_net_name((qmt_net_id)net);
-        char *path = qmt_format("%s/%s/%s.safetensors", checkpoints, name, variant_name(variant));
+        char *path = qmt_checkpoint_path(checkpoints, (qmt_net_id)net, variant);
         if (!path)
             return qmt_fail_memory(error, strlen(checkpoints) + 64, "a path");
         if (qmt_file_exists(path)) {
-            status = encode_net(path, (qmt_net_id)net, variant, config, &profile, out, &exported[net], error);
+            status = encode_net(path, (qmt_net_id)net, variant, config, &profile,
+                                config->export.calibrated ? &maps[variant] : NULL, out, &exported[net], error);
         } else {
             size_t length = strlen(missing);
             snprintf(missing + length, 64 - length, "%s%s", length ? ", " : "", name);

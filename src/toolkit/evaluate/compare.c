@@ -22,6 +22,7 @@ void qmt_comparison_free(qmt_comparison *comparison)
 {
     if (!comparison)
         return;
+    qmt_sensitivity_free(comparison->sensitivity);
     qmt_agreement_clear(&comparison->agreement);
     qmt_layer_differences_clear(&comparison->layers);
     qmt_detections_free(comparison->found_ptq);
@@ -37,8 +38,8 @@ static double ratio(double a, double b)
     return b > 0 ? a / b : NAN;
 }
 
-static qmtcnn_status rank(const qmt_truth *truth, const qmt_detections *detections, double iou, qmt_ranking **ranking,
-                          qmtcnn_error *error)
+qmtcnn_status qmt_rank_detections(const qmt_truth *truth, const qmt_detections *detections, double iou,
+                                  qmt_ranking **ranking, qmtcnn_error *error)
 {
     const qmt_match_rule rule = qmt_match_rule_plain(iou);
     size_t missing = 0;
@@ -60,9 +61,9 @@ static qmtcnn_status bootstrap(const qmt_dataset *dataset, const qmt_config *con
     qmt_ranking *a = NULL, *b = NULL;
     qmtcnn_status status = qmt_truth_from_dataset(dataset, config->evaluate.min_face, &truth, error);
     if (status == QMTCNN_OK)
-        status = rank(truth, fp32, config->evaluate.iou, &a, error);
+        status = qmt_rank_detections(truth, fp32, config->evaluate.iou, &a, error);
     if (status == QMTCNN_OK)
-        status = rank(truth, other, config->evaluate.iou, &b, error);
+        status = qmt_rank_detections(truth, other, config->evaluate.iou, &b, error);
     if (status == QMTCNN_OK && config->evaluate.bootstrap > 0)
         status = qmt_bootstrap(a, b, config->evaluate.bootstrap, config->run.seed, difference, error);
     qmt_ranking_free(b);
@@ -184,6 +185,9 @@ qmtcnn_status qmt_compare(const qmt_dataset *dataset, const qmt_config *config, 
     }
     if (status == QMTCNN_OK && options->ptq)
         status = compare_ptq(dataset, config, options, comparison, error);
+    if (status == QMTCNN_OK && options->sensitivity)
+        status = qmt_sensitivity_measure(dataset, options->fp32, options->int8, config, options->sensitivity_pictures,
+                                         options->threads, &comparison->sensitivity, error);
     comparison->seconds = qmt_seconds() - start;
     if (status == QMTCNN_OK)
         *result = comparison;

@@ -4,6 +4,7 @@
 #define QMT_COMPARE_H
 
 #include "toolkit/evaluate/evaluate.h"
+#include "toolkit/evaluate/sensitivity.h"
 
 /* One picture's boxes at the operating score. */
 typedef struct qmt_picture_agreement {
@@ -65,6 +66,10 @@ typedef struct qmt_cost {
 qmtcnn_status qmt_compare_cost(const qmt_dataset *dataset, const qmt_detector *fp32, const qmt_detector *int8,
                                const qmtcnn_options *options, qmt_cost *cost, qmtcnn_error *error);
 
+/* The plain exact curve of a list of boxes against a data set's labels. */
+qmtcnn_status qmt_rank_detections(const qmt_truth *truth, const qmt_detections *detections, double iou,
+                                  qmt_ranking **ranking, qmtcnn_error *error);
+
 /* AP with some of the networks in INT8: bit 0 P-Net, bit 1 R-Net, bit 2 O-Net. */
 enum { qmt_mix_count = 8 };
 typedef struct qmt_mixes {
@@ -75,9 +80,11 @@ typedef struct qmt_mixes {
 void qmt_mix_name(int mix, char name[16]);
 
 typedef struct qmt_compare_options {
-    const char *fp32, *int8; /* folders of models */
-    const char *ptq;         /* INT8 without training; NULL: left out */
-    bool stages;             /* all eight mixes: six more runs over the data set, and seven with `ptq` */
+    const char *fp32, *int8;  /* folders of models */
+    const char *ptq;          /* INT8 without training; NULL: left out */
+    bool stages;              /* all eight mixes: six more runs over the data set, and seven with `ptq` */
+    bool sensitivity;         /* each layer by itself: two more runs a layer */
+    int sensitivity_pictures; /* over so many pictures, spread evenly; 0: all */
     double min_retention;
     int threads;
 } qmt_compare_options;
@@ -92,6 +99,7 @@ typedef struct qmt_comparison {
     qmt_layer_differences layers;
     qmt_cost cost;
     qmt_mixes mixes, ptq_mixes;
+    qmt_sensitivity *sensitivity; /* NULL: not measured */
     double seconds;
 } qmt_comparison;
 

@@ -106,6 +106,8 @@ json_t *qmt_comparison_json(const qmt_comparison *comparison)
     json_object_set_new(object, "ptq_stages", mixes_json(&comparison->ptq_mixes));
     json_object_set_new(object, "cost", cost_json(&comparison->cost));
     json_object_set_new(object, "layers", layers_json(&comparison->layers));
+    json_object_set_new(object, "sensitivity",
+                        comparison->sensitivity ? qmt_sensitivity_json(comparison->sensitivity) : json_null());
     json_object_set_new(object, "agreement", agreement_json(&comparison->agreement));
     json_object_set_new(object, "seconds", json_real(comparison->seconds));
     return object;
@@ -237,6 +239,8 @@ char *qmt_comparison_text(const qmt_comparison *comparison)
     add_mixes(&text, comparison);
     add_cost(&text, &comparison->cost);
     add_layers(&text, &comparison->layers);
+    if (comparison->sensitivity)
+        qmt_sensitivity_add_text(&text, comparison->sensitivity);
     add_agreement(&text, &comparison->agreement);
     char *protocol = qmt_evaluation_protocol(&comparison->int8);
     qmt_text_add(&text, "\nProtocol\n");

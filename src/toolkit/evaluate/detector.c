@@ -6,17 +6,19 @@
 #include "toolkit/base/stop.h"
 #include "toolkit/log/progress.h"
 
+#include <math.h>
 #include <string.h>
 
 struct qmt_detector {
     qmt_network *networks[qmt_net_count];
     qmt_net_id last;
+    qmt_advice advice; /* of the files, O-Net's where they come from several folders */
 };
 
 /* ---- Networks -------------------------------------------------------------------------------- */
 
-static qmtcnn_status open_network(const qmt_network_source *source, qmt_net_id net, qmt_network **network,
-                                  qmtcnn_error *error)
+static qmtcnn_status open_network(const qmt_network_source *source, qmt_net_id net, const qmt_score_map *map,
+                                  qmt_network **network, qmt_advice *advice, qmtcnn_error *error)
 {
     qmt_model *model = NULL;
     char *path = qmt_format("%s/%s.onnx", source->folder, qmt_net_name(net));
@@ -26,6 +28,10 @@ static qmtcnn_status open_network(const qmt_network_source *source, qmt_net_id n
     if (status == QMTCNN_OK && model->net != net)
         status = qmt_fail(error, QMTCNN_ERROR_FORMAT, "%s holds a network of the kind %s: was it renamed?", path,
                           qmt_net_name(model->net));
+    if (status == QMTCNN_OK)
+        status = qmt_advice_read(model, path, advice, error);
+    if (status == QMTCNN_OK && map)
+        status = qmt_scores_fold(model, map, error);
     if (status == QMTCNN_OK) {
         status = qmt_network_create(model, source->precision, NULL, network, error);
         if (status != QMTCNN_OK)
@@ -36,8 +42,15 @@ static qmtcnn_status open_network(const qmt_network_source *source, qmt_net_id n
     return status;
 }
 
-qmtcnn_status qmt_detector_open(const qmt_network_source sources[qmt_net_count], qmt_net_id last, qmt_detector **result,
-                                qmtcnn_error *error)
+qmtcnn_status qmt_detector_open(const qmt_network_source sources[qmt_net_count], qmt_net_id last,
+                                qmt_detector **detector, qmtcnn_error *error)
+{
+    return qmt_detector_open_mapped(sources, NULL, last, detector, error);
+}
+
+qmtcnn_status qmt_detector_open_mapped(const qmt_network_source sources[qmt_net_count],
+                                       const qmt_score_map maps[qmt_net_count], qmt_net_id last, qmt_detector **result,
+                                       qmtcnn_error *error)
 {
     qmtcnn_status status = QMTCNN_OK;
     *result = NULL;
@@ -45,8 +58,32 @@ qmtcnn_status qmt_detector_open(const qmt_network_source sources[qmt_net_count],
     if (!detector)
         return qmt_fail_memory(error, sizeof *detector, "a detector");
     detector->last = last;
+    qmt_advice_default(&detector->advice);
     for (int i = 0; status == QMTCNN_OK && i <= (int)last; i++)
-        status = open_network(&sources[i], (qmt_net_id)i, &detector->networks[i], error);
+        status = open_network(&sources[i], (qmt_net_id)i, maps ? &maps[i] : NULL, &detector->networks[i],
+                              &detector->advice, error);
+    if (status == QMTCNN_OK)
+        *result = detector;
+    else
+        qmt_detector_close(detector);
+    return status;
+}
+
+qmtcnn_status qmt_detector_from_models(const qmt_model *const models[qmt_net_count], qmt_detector **result,
+                                       qmtcnn_error *error)
+{
+    qmtcnn_status status = QMTCNN_OK;
+    *result = NULL;
+    qmt_detector *detector = qmt_alloc_zero(1, sizeof *detector);
+    if (!detector)
+        return qmt_fail_memory(error, sizeof *detector, "a detector");
+    detector->last = QMT_ONET;
+    qmt_advice_default(&detector->advice);
+    for (int i = 0; status == QMTCNN_OK && i < qmt_net_count; i++) {
+        status = qmt_advice_read(models[i], qmt_net_name((qmt_net_id)i), &detector->advice, error);
+        if (status == QMTCNN_OK)
+            status = qmt_network_create(models[i], QMTCNN_PRECISION_AUTO, NULL, &detector->networks[i], error);
+    }
     if (status == QMTCNN_OK)
         *result = detector;
     else
@@ -88,9 +125,28 @@ const char *qmt_detector_precision(const qmt_detector *detector)
     return int8 == 0 ? "fp32" : int8 == all ? "int8" : "mixed";
 }
 
+qmtcnn_options qmt_detector_options(const qmt_detector *detector, const qmtcnn_options *options)
+{
+    const qmt_advice *advice = &detector->advice;
+    qmtcnn_options result = *options;
+    if (isnan(result.fusion))
+        result.fusion = advice->fusion;
+    if (isnan(result.fusion_odds))
+        result.fusion_odds = result.fusion == advice->fusion ? advice->fusion_odds : 1;
+    if (isnan(result.vote))
+        result.vote = advice->vote;
+    if ((int)result.last_overlap == qmt_overlap_as_models_say) {
+        result.last_overlap = advice->last_overlap;
+        if (advice->has_last_nms)
+            result.nms[3] = advice->last_nms;
+    }
+    return result;
+}
+
 /* ---- One thread ------------------------------------------------------------------------------ */
 
 struct qmt_finder {
+    const qmt_detector *detector;
     qmt_backend backend;
     qmt_cascade *cascade;
     qmt_net_id last;
@@ -113,6 +169,7 @@ qmtcnn_status qmt_finder_create_until(const qmt_detector *detector, qmt_net_id l
         return qmt_fail_memory(error, sizeof *finder, "a detector's thread");
     for (int i = 0; i < qmt_net_count; i++)
         networks[i] = detector->networks[i];
+    finder->detector = detector;
     finder->last = last < detector->last ? last : detector->last;
     qmtcnn_status status = qmt_backend_create(networks, 1, &finder->backend, error);
     if (status == QMTCNN_OK)
@@ -170,7 +227,7 @@ static bool to_detection(const qmt_candidate *candidate, const qmt_image *image,
 qmtcnn_status qmt_finder_run(qmt_finder *finder, const qmt_image *image, const qmtcnn_options *options,
                              const qmt_detection **boxes, size_t *count, double *milliseconds, qmtcnn_error *error)
 {
-    const qmt_cascade_options cascade = {*options, finder->last};
+    const qmt_cascade_options cascade = {qmt_detector_options(finder->detector, options), finder->last};
     const qmt_pixels pixels = qmt_image_pixels(image);
     const qmt_candidate *candidates = NULL;
     qmtcnn_timing timing = {0};
@@ -287,7 +344,7 @@ qmtcnn_status qmt_detector_run(const qmt_detector *detector, const qmt_dataset *
     if (status == QMTCNN_OK)
         status = make_workers(&job, detector, workers, error);
     if (status == QMTCNN_OK) {
-        job.progress = qmt_progress_start(title, "pictures", (double)dataset->picture_count);
+        job.progress = !title ? NULL : qmt_progress_start(title, "pictures", (double)dataset->picture_count);
         qmt_pool_run(pool, (int)dataset->picture_count, detect_task, &job);
         qmt_progress_finish(job.progress);
         status = first_failure(&job, workers, error);

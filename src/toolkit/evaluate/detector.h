@@ -2,8 +2,10 @@
 #ifndef QMT_DETECTOR_H
 #define QMT_DETECTOR_H
 
+#include "runtime/detect/advice.h"
 #include "runtime/detect/cascade.h"
 #include "toolkit/data/dataset.h"
+#include "toolkit/deploy/scores.h"
 #include "toolkit/evaluate/detections.h"
 #include "toolkit/image/image.h"
 
@@ -18,6 +20,13 @@ typedef struct qmt_network_source {
 /* Opens the networks up to `last`, each from its own source. */
 qmtcnn_status qmt_detector_open(const qmt_network_source sources[qmt_net_count], qmt_net_id last,
                                 qmt_detector **detector, qmtcnn_error *error);
+/* The same with calibrated scores (maps[] of all three), whatever the files hold. */
+qmtcnn_status qmt_detector_open_mapped(const qmt_network_source sources[qmt_net_count],
+                                       const qmt_score_map maps[qmt_net_count], qmt_net_id last,
+                                       qmt_detector **detector, qmtcnn_error *error);
+/* Three networks that are at hand, each layer as its model has it. The models may be freed afterwards. */
+qmtcnn_status qmt_detector_from_models(const qmt_model *const models[qmt_net_count], qmt_detector **detector,
+                                       qmtcnn_error *error);
 void qmt_detector_close(qmt_detector *detector);
 /* NULL for networks after the last. */
 const qmt_network *qmt_detector_network(const qmt_detector *detector, qmt_net_id net);
@@ -25,6 +34,11 @@ const qmt_network *qmt_detector_network(const qmt_detector *detector, qmt_net_id
 size_t qmt_detector_bytes(const qmt_detector *detector);
 /* "int8", "fp32", or "mixed". */
 const char *qmt_detector_precision(const qmt_detector *detector);
+
+/* The options with the files' own accuracy options where `options` has none: NAN in fusion, in fusion_odds (1 where
+ * fusion is not the files' own), and in vote; qmt_overlap_as_models_say in last_overlap (with nms[3]). What runs a
+ * detector calls this itself. */
+qmtcnn_options qmt_detector_options(const qmt_detector *detector, const qmtcnn_options *options);
 
 /* One thread's scratch memory for a detector. */
 typedef struct qmt_finder qmt_finder;
@@ -41,7 +55,7 @@ qmtcnn_status qmt_finder_run(qmt_finder *finder, const qmt_image *image, const q
 
 /* Every picture of a data set, `threads` (0: one per processor) pictures at a time; options->threads is not used. The
  * result does not depend on the number of threads, but for the times. A picture that can't be decoded is reported with
- * a warning and kept as one without boxes. `title` is shown with the progress. */
+ * a warning and kept as one without boxes. `title` is shown with the progress; NULL shows none. */
 qmtcnn_status qmt_detector_run(const qmt_detector *detector, const qmt_dataset *dataset, const qmtcnn_options *options,
                                int threads, const char *title, qmt_detections **detections, qmtcnn_error *error);
 

@@ -173,6 +173,12 @@ qmtcnn_options qmt_evaluate_options(const qmt_config *config)
     options.scale_factor = config->detect.scale_factor;
     options.max_proposals = config->detect.max_proposals;
     memcpy(options.nms, config->detect.nms, sizeof options.nms);
+    /* Not a number, or empty: as the models say (qmt_detector_options). */
+    if (!qmt_last_nms_parse(config->detect.last_nms, &options.last_overlap, &options.nms[3]))
+        options.last_overlap = (qmtcnn_overlap)qmt_overlap_as_models_say;
+    options.fusion = config->detect.fusion < 0 ? NAN : config->detect.fusion;
+    options.fusion_odds = NAN;
+    options.vote = config->detect.vote < 0 ? NAN : config->detect.vote;
     memcpy(options.thresholds, config->evaluate.thresholds, sizeof options.thresholds);
     return options;
 }

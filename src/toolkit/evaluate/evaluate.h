@@ -65,7 +65,8 @@ qmtcnn_status qmt_evaluation_add_labels(qmt_evaluation *evaluation, const qmt_tr
 qmtcnn_status qmt_evaluation_add_wider(qmt_evaluation *evaluation, const qmt_truth *truth,
                                        const qmt_detections *detections, qmtcnn_error *error);
 
-/* Options of our detector from the configuration: detect.*, with evaluate.thresholds for the whole curve. */
+/* Options of our detector from the configuration: detect.*, with evaluate.thresholds for the whole curve. Accuracy
+ * options that it leaves to the models are for qmt_detector_options() to fill in. */
 qmtcnn_options qmt_evaluate_options(const qmt_config *config);
 /* `network`'s source for all three networks. */
 void qmt_sources_all(qmt_network_source sources[qmt_net_count], const char *folder, qmtcnn_precision precision);

@@ -2,13 +2,14 @@
  */
 #include "runtime/model/onnx.h"
 #include "toolkit/evaluate/compare.h"
+#include "toolkit/evaluate/inputs.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { max_taps = qmt_max_layers + qmt_head_count, crops_per_picture = 8, max_level_side = 640 };
+enum { max_taps = qmt_max_layers + qmt_head_count };
 
 /* Which network a pass is of. */
 enum { quantized, unquantized, trained_fp32, pass_count };
@@ -41,9 +42,6 @@ struct state {
     int pass;
     qmt_net_id net;
     qmtcnn_status status;
-    qmt_resizer resizer;
-    uint8_t *pixels;
-    size_t pixels_capacity;
 };
 
 /* ---- Recording ------------------------------------------------------------------------------- */
@@ -129,10 +127,11 @@ static qmtcnn_status compare_layer(struct layer_sums *sums, const struct recorde
     return QMTCNN_OK;
 }
 
-/* Runs all three networks on one input, `height` x `width` packed pixels, and compares. */
-static qmtcnn_status compare_input(struct state *state, qmt_net_id net, const uint8_t *pixels, int height, int width,
+/* Runs all three networks on one input, and compares. */
+static qmtcnn_status compare_input(void *argument, qmt_net_id net, const uint8_t *pixels, int height, int width,
                                    qmtcnn_error *error)
 {
+    struct state *state = argument;
     const qmt_outputs outputs = {0};
     state->net = net;
     state->status = QMTCNN_OK;
@@ -153,84 +152,6 @@ static qmtcnn_status compare_input(struct state *state, qmt_net_id net, const ui
             continue;
         qmtcnn_status status = compare_layer(&state->sums[net][i], &state->passes[quantized][i],
                                              &state->passes[unquantized][i], &state->passes[trained_fp32][i], error);
-        if (status != QMTCNN_OK)
-            return status;
-    }
-    return QMTCNN_OK;
-}
-
-static qmtcnn_status cut(struct state *state, const qmt_image *image, double x, double y, double width, double height,
-                         int out_width, int out_height, qmtcnn_error *error)
-{
-    const qmt_pixels source = qmt_image_pixels(image);
-    size_t size = 3 * (size_t)out_width * (size_t)out_height;
-    qmtcnn_status status = qmt_grow((void **)&state->pixels, &state->pixels_capacity, 0, size, 1, error);
-    if (status == QMTCNN_OK)
-        status = qmt_resize(&state->resizer, &source, x, y, width, height, state->pixels, out_width, out_height,
-                            3 * (ptrdiff_t)out_width, error);
-    return status;
-}
-
-/* ---- Inputs ---------------------------------------------------------------------------------- */
-
-/* One level of the pyramid: another one for each picture, so that all scales are seen. */
-static qmtcnn_status feed_level(struct state *state, const qmt_image *image, const qmtcnn_options *options, int number,
-                                size_t *inputs, qmtcnn_error *error)
-{
-    double scales[qmt_max_levels];
-    int levels = qmt_pyramid_scales(image->width, image->height, options, scales);
-    if (levels <= 0)
-        return QMTCNN_OK;
-    double scale = scales[number % levels];
-    int width = (int)fmin(max_level_side, ceil(image->width * scale));
-    int height = (int)fmin(max_level_side, ceil(image->height * scale));
-    if (width < qmt_net_side(QMT_PNET) || height < qmt_net_side(QMT_PNET))
-        return QMTCNN_OK;
-    qmtcnn_status status = cut(state, image, 0, 0, fmin(image->width, width / scale),
-                               fmin(image->height, height / scale), width, height, error);
-    if (status == QMTCNN_OK)
-        status = compare_input(state, QMT_PNET, state->pixels, height, width, error);
-    if (status == QMTCNN_OK)
-        ++*inputs;
-    return status;
-}
-
-/* Proposals of the network before `net`, spread over their scores. */
-static qmtcnn_status feed_crops(struct state *state, const qmt_image *image, qmt_finder *finder, qmt_net_id net,
-                                const qmtcnn_options *options, size_t *inputs, qmtcnn_error *error)
-{
-    const qmt_detection *boxes = NULL;
-    size_t count = 0;
-    double milliseconds;
-    int side = qmt_net_side(net);
-    qmtcnn_status status = qmt_finder_run(finder, image, options, &boxes, &count, &milliseconds, error);
-    size_t crops = count < crops_per_picture ? count : crops_per_picture;
-    for (size_t i = 0; status == QMTCNN_OK && i < crops; i++) {
-        const qmt_detection *box = &boxes[i * count / crops];
-        status = cut(state, image, box->x, box->y, box->width, box->height, side, side, error);
-        if (status == QMTCNN_OK)
-            status = compare_input(state, net, state->pixels, side, side, error);
-        if (status == QMTCNN_OK)
-            ++*inputs;
-    }
-    return status;
-}
-
-static qmtcnn_status feed_all(struct state *state, const qmt_dataset *dataset, const qmtcnn_options *options,
-                              int pictures, qmt_finder *const finders[2], size_t inputs[qmt_net_count],
-                              qmtcnn_error *error)
-{
-    size_t count = dataset->picture_count < (size_t)pictures ? dataset->picture_count : (size_t)pictures;
-    for (size_t i = 0; i < count; i++) {
-        qmt_image image = {0};
-        const qmt_picture *picture = &dataset->pictures[i * dataset->picture_count / count];
-        if (qmt_image_read(picture->path, QMT_AS_STORED, &image, NULL) != QMTCNN_OK)
-            continue; /* reported when the detector met it */
-        qmtcnn_status status = feed_level(state, &image, options, (int)i, &inputs[QMT_PNET], error);
-        for (int k = 0; status == QMTCNN_OK && k < 2; k++)
-            status = feed_crops(state, &image, finders[k], (qmt_net_id)(QMT_RNET + k), options, &inputs[QMT_RNET + k],
-                                error);
-        qmt_image_clear(&image);
         if (status != QMTCNN_OK)
             return status;
     }
@@ -320,8 +241,6 @@ static void free_state(struct state *state)
         }
     }
     qmt_workspace_free(state->workspace);
-    qmt_resizer_clear(&state->resizer);
-    qmt_free(state->pixels);
     qmt_free(state);
 }
 
@@ -344,21 +263,16 @@ qmtcnn_status qmt_compare_layers(const qmt_dataset *dataset, const char *fp32, c
                                  const qmtcnn_options *options, int pictures, qmt_layer_differences *differences,
                                  qmtcnn_error *error)
 {
-    qmt_finder *finders[2] = {NULL, NULL};
     memset(differences, 0, sizeof *differences);
     struct state *state = qmt_alloc_zero(1, sizeof *state);
     if (!state)
         return qmt_fail_memory(error, sizeof *state, "comparing layers");
     qmtcnn_status status = open_all(state, fp32, int8, error);
-    for (int k = 0; status == QMTCNN_OK && k < 2; k++)
-        status =
-            qmt_finder_create_until(state->detectors[trained_fp32], (qmt_net_id)(QMT_PNET + k), &finders[k], error);
     if (status == QMTCNN_OK)
-        status = feed_all(state, dataset, options, pictures, finders, differences->inputs, error);
+        status = qmt_feed_inputs(dataset, state->detectors[trained_fp32], options, pictures, compare_input, state,
+                                 differences->inputs, error);
     if (status == QMTCNN_OK)
         status = gather(state, differences, error);
-    for (int k = 0; k < 2; k++)
-        qmt_finder_free(finders[k]);
     free_state(state);
     return status;
 }

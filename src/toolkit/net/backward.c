@@ -23,7 +23,8 @@ static void unfinish_layer(const qmt_net *net, qmt_pass *pass, int index, int gr
 {
     qmt_layer_pass *layer = &pass->layers[index];
     size_t g = (size_t)group, channels = (size_t)layer->conv.out_channels;
-    qmt_finish_values values = {qmt_row(layer, qmt_row_scale), qmt_row(layer, qmt_row_shift), net->layers[index].slope};
+    qmt_finish_values values = {qmt_row(layer, qmt_row_scale), qmt_row(layer, qmt_row_shift), net->layers[index].slope,
+                                layer->direction};
     const float *winner = layer->peak ? layer->peak + g * layer->out_size : layer->y + g * layer->conv_size;
     pass->kernels->finish_gradient(&layer->finish, &values, winner, qmt_row(layer, qmt_row_center),
                                    output_gradient(pass, index, group), layer->sums + g * 3 * channels);
@@ -43,22 +44,21 @@ static void unconvolve_group(void *state, int group, int worker)
     qmt_pass *pass = task->pass;
     qmt_layer_pass *layer = &pass->layers[task->layer];
     size_t g = (size_t)group;
-    const float *dy = output_gradient(pass, task->layer, group);
+    qmt_norm_gradient norm = {qmt_row(layer, qmt_row_gain), qmt_row(layer, qmt_row_slope),
+                              qmt_row(layer, qmt_row_center), qmt_row(layer, qmt_row_offset)};
     /* In the heads dz is dy already, and their output stays readable. */
-    if (task->layer + 1 < pass->table.layer_count) {
-        qmt_norm_gradient norm = {qmt_row(layer, qmt_row_gain), qmt_row(layer, qmt_row_slope),
-                                  qmt_row(layer, qmt_row_center), qmt_row(layer, qmt_row_offset)};
-        float *y = layer->y + g * layer->conv_size;
-        pass->kernels->spread_gradient(&layer->finish, &norm, dy,
-                                       layer->place ? layer->place + g * layer->out_size : NULL, y);
-        dy = y;
-    }
+    bool heads = task->layer + 1 == pass->table.layer_count;
+    const uint8_t *place = layer->place ? layer->place + g * layer->out_size : NULL;
+    float *y = layer->y + g * layer->conv_size;
+    qmt_output_gradient gradient = {
+        &layer->finish, heads ? NULL : &norm, output_gradient(pass, task->layer, group), place, y, task->layer > 0};
     float *x = qmt_layer_input(pass, task->layer, group);
-    pass->kernels->weight_gradient(&layer->conv, x, dy, pass->scratch[worker], pass->gradients + g * task->stride);
+    pass->kernels->weight_gradient(&layer->conv, x, &gradient, pass->scratch[worker],
+                                   pass->gradients + g * task->stride);
     if (task->layer == 0)
         return;
     const uint8_t *passes = layer->quantized ? layer->passes + g * layer->in_size : NULL;
-    pass->kernels->input_gradient(&layer->conv, dy, layer->packed_back, passes, x);
+    pass->kernels->input_gradient(&layer->conv, heads ? gradient.dz : y, layer->packed_back, passes, x);
     unfinish_layer(task->net, pass, task->layer - 1, group);
 }
 

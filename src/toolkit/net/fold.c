@@ -1,23 +1,7 @@
 #include "toolkit/net/net_internal.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
-
-bool qmt_in_list(const char *list, const char *net, const char *name)
-{
-    char full[48];
-    snprintf(full, sizeof full, "%s/%s", net, name);
-    while (*list) {
-        list += strspn(list, ", ");
-        size_t length = strcspn(list, ", ");
-        if (length > 0 && ((length == strlen(name) && memcmp(list, name, length) == 0) ||
-                           (length == strlen(full) && memcmp(list, full, length) == 0)))
-            return true;
-        list += length;
-    }
-    return false;
-}
 
 void qmt_fold_scales(const qmt_net_layer *layer, const qmt_layer_values *values, double *scale)
 {

@@ -14,7 +14,8 @@ static void finish_layer(const qmt_net *net, qmt_pass *pass, int index, int grou
 {
     qmt_layer_pass *layer = &pass->layers[index];
     size_t g = (size_t)group, channels = (size_t)layer->conv.out_channels;
-    qmt_finish_values values = {qmt_row(layer, qmt_row_scale), qmt_row(layer, qmt_row_shift), net->layers[index].slope};
+    qmt_finish_values values = {qmt_row(layer, qmt_row_scale), qmt_row(layer, qmt_row_shift), net->layers[index].slope,
+                                layer->direction};
     pass->kernels->finish(&layer->finish, &values, layer->y + g * layer->conv_size,
                           pass->layers[index + 1].x + g * layer->out_size,
                           layer->peak ? layer->peak + g * layer->out_size : NULL,
@@ -30,7 +31,6 @@ static void finish_group(void *state, int group, int worker)
 
 static void start_group(void *state, int group, int worker)
 {
-    (void)worker;
     const forward_task *task = state;
     qmt_pass *pass = task->pass;
     qmt_layer_pass *layer = &pass->layers[task->layer];
@@ -43,9 +43,14 @@ static void start_group(void *state, int group, int worker)
         uint8_t *passes = layer->passes ? layer->passes + g * layer->in_size : NULL;
         layer->clipped[group] = pass->kernels->fake_quantize(from, x, passes, layer->in_size, layer->input_scale);
     }
+    qmt_conv_pool pool = {&layer->finish, layer->direction, NULL, NULL};
+    if (layer->place) {
+        pool.peak = layer->peak + g * layer->out_size;
+        pool.place = layer->place + g * layer->out_size;
+    }
     pass->kernels->convolve(&layer->conv, x, layer->packed, task->net->layers[task->layer].bias,
                             qmt_row(layer, qmt_row_center), layer->y + g * layer->conv_size,
-                            layer->sums + g * 3 * channels);
+                            layer->place ? &pool : NULL, pass->scratch[worker], layer->sums + g * 3 * channels);
 }
 
 /* Sums over all groups of all ranks, in the tree's order; the first group's place takes the result. */
@@ -89,6 +94,15 @@ static void set_normalization(qmt_net *net, qmt_layer_pass *layer, int index, do
     }
 }
 
+/* Normalization with a negative gamma turns the order around; so would a falling slope on one side only. */
+static void set_directions(const qmt_layer_values *values, qmt_layer_pass *layer)
+{
+    for (int c = 0; c < layer->conv.out_channels; c++) {
+        int8_t direction = values->gamma && values->gamma[c] < 0 ? -1 : 1;
+        layer->direction[c] = values->slope && !(values->slope[c] >= 0) ? 0 : direction;
+    }
+}
+
 /* One layer's convolution over the batch, and what its finish needs. */
 static qmtcnn_status run_layer(forward_task *task, int groups, const qmt_net_state *state, qmtcnn_error *error)
 {
@@ -99,6 +113,8 @@ static qmtcnn_status run_layer(forward_task *task, int groups, const qmt_net_sta
     float *center = qmt_row(layer, qmt_row_center);
     for (int c = 0; c < layer->conv.out_channels; c++)
         center[c] = values->mean ? values->mean[c] : 0;
+    if (layer->direction)
+        set_directions(values, layer);
     layer->input_scale = task->layer == 0 ? qmt_input_scale() : qmt_scale_for(values->input_range);
     qmt_pool_run(pass->pool, groups, start_group, task);
     bool all_ranks = state->training || state->mode == QMT_MODE_CALIBRATE;

@@ -43,9 +43,12 @@ int qmt_block_start(int channels, int block, int index)
     return (int)((int64_t)channels * index / qmt_block_count(channels, block));
 }
 
-size_t qmt_weight_scratch(const qmt_conv_shape *shape)
+size_t qmt_net_scratch(const qmt_conv_shape *shape)
 {
-    /* Maps of one pixel turn x around, [taps] x 16 to 16 x [taps]; others keep 16 partial sums of 4 output channels. */
     size_t taps = (size_t)shape->in_channels * (size_t)shape->kernel * (size_t)shape->kernel;
-    return (taps + 64) * 16 * 4;
+    size_t row = (size_t)shape->out_side * 16, outputs = (size_t)shape->out_channels;
+    /* Where taps are, then sums of 16 outputs, a turned row of dy of 16 channels and a row of zeros; or 16 lanes of 4
+     * outputs and a strip of dy of 4 channels. */
+    size_t gradient = taps + 16 + (taps + 3) * 64 + 17 * row + 4096;
+    return gradient > 32 * outputs ? gradient : 32 * outputs;
 }

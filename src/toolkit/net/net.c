@@ -95,17 +95,20 @@ static void fill(float *values, int count, float value)
         values[i] = value;
 }
 
-/* He and others (2015), equation 15, for PReLU; ReLU is slope 0. The heads keep their input's variance. */
+/* He and others (2015), equation 15, for PReLU; ReLU is slope 0. The heads start at a tenth of what keeps their input's
+ * variance: boxes and landmarks are small numbers, and random outputs ten times as large are lowered soonest by
+ * silencing the layer before, half of whose units never came back. */
 static void initialize(qmt_net *net, uint64_t seed)
 {
     const float first_slope = 0.25f;
+    const double head_gain = 0.01;
     for (int i = 0; i < net->table.layer_count; i++) {
         const qmt_net_layer *layer = &net->table.layers[i];
         qmt_layer_values *values = &net->layers[i];
         qmt_random random = qmt_random_stream(seed, (uint64_t)net->table.id, (uint64_t)i);
         double gain = layer->activation == QMT_ACTIVATION_RELU    ? 2.0
                       : layer->activation == QMT_ACTIVATION_PRELU ? 2.0 / (1.0 + first_slope * first_slope)
-                                                                  : 1.0;
+                                                                  : head_gain;
         float deviation = (float)sqrt(gain / ((double)layer->in_channels * layer->kernel * layer->kernel));
         size_t count = layer_weights(layer);
         for (size_t k = 0; k < count; k++)

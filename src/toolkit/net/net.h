@@ -44,8 +44,8 @@ typedef struct qmt_net_table {
     qmt_net_layer layers[qmt_net_max_layers];
 } qmt_net_table;
 
-/* The design's table with the given activation (ReLU or PReLU) and with or without batch normalization in the trunk's
- * convolutions. Fully connected layers are convolutions over the whole map, with bias and no batch normalization. */
+/* The design's table with the given activation (ReLU or PReLU) and with or without batch normalization in all layers
+ * but the heads. Fully connected layers are convolutions over the whole map. */
 qmt_net_table qmt_net_table_for(qmt_net_id id, qmt_activation activation, bool batch_norm);
 /* Multiply-adds of one sample: forward pass, and all that training does (forward, both gradients, none for the
  * input's). */
@@ -64,7 +64,7 @@ typedef struct qmt_parameter {
     bool decay;      /* takes part in weight decay (weights yes; bias, gamma, beta, slope no) */
 } qmt_parameter;
 
-/* Kaiming initialization (He and others, 2015; fan in) from `seed`. */
+/* Kaiming initialization (He and others, 2015; fan in) from `seed`; the heads start at a tenth of it. */
 qmtcnn_status qmt_net_create(const qmt_net_table *table, uint64_t seed, qmt_net **net, qmtcnn_error *error);
 void qmt_net_free(qmt_net *net);
 const qmt_net_table *qmt_net_get_table(const qmt_net *net);
@@ -122,6 +122,8 @@ int qmt_net_quant_stats(const qmt_net *net, const qmt_pass *pass, qmt_layer_quan
 
 /* Ends calibration: activation ranges from the histograms (percentile); QAT starts from them. */
 void qmt_net_finish_calibration(qmt_net *net, const qmt_quantize_config *quantize);
+/* Sets what the input of layer 1 .. layer_count - 1 is quantized with: up to +-range (> 0), known from elsewhere. */
+void qmt_net_set_input_range(qmt_net *net, int layer, float range);
 
 /* The deployable network: batch normalization folded with the running statistics; INT8 with the observers' scales and
  * per-channel weight scales (or per-tensor) unless `fp32`. Layers in quantize.keep_fp32 stay FP32. */
@@ -130,7 +132,7 @@ qmtcnn_status qmt_net_to_model(const qmt_net *net, bool fp32, const qmt_quantize
 /* Takes weights, and ranges of INT8 layers, from a model of the same shape (fine-tuning): folded weights become
  * convolution weights, and normalization by running statistics the identity (gamma 1, beta the bias, mean 0, variance 1
  * - epsilon). So the net computes what the model did while normalization is frozen; batch statistics change that at
- * once. Heads that the model lacks keep their values. */
+ * once (toolkit/train/finetune.h mends it). Heads that the model lacks keep their values. */
 qmtcnn_status qmt_net_from_model(qmt_net *net, const qmt_model *model, qmtcnn_error *error);
 
 /* Parameters, running statistics and observers, under "net." in a checkpoint. */

@@ -29,7 +29,7 @@ struct qmt_net {
 
 /* Memory of one layer in a pass. [groups] is the first axis of all. */
 typedef struct qmt_layer_pass {
-    qmt_conv_shape conv;
+    qmt_conv_shape conv; /* over the whole map: as a 1 x 1 convolution of as many channels as taps */
     qmt_finish_shape finish;
     size_t in_size, conv_size, out_size, weights; /* floats in a group's x, y, pooled map; in weight */
     float *x;        /* the (quantized) input; backward leaves the gradient of the layer before's output here */
@@ -37,6 +37,7 @@ typedef struct qmt_layer_pass {
     float *y;        /* convolution; backward leaves its gradient here, but not in the heads */
     float *peak;     /* with a pool: the y that won */
     uint8_t *place;
+    int8_t *direction;                       /* with a pool, see qmt_finish_values: [out channels] */
     float *effective, *packed, *packed_back; /* weights that the convolution uses, and both packings */
     double *sums;                            /* [groups][3 channels] */
     float *maxima;                           /* [groups][out channels] */
@@ -67,7 +68,7 @@ struct qmt_pass {
     qmt_layer_pass layers[qmt_net_max_layers];
     float *input, *output_gradient;
     float *gradients;  /* [groups][largest layer]: dw before the sum */
-    float **scratch;   /* [workers]: of weight_gradient */
+    float **scratch;   /* [workers]: of kernels */
     uint64_t *bins;    /* [workers][qmt_histogram_bins] */
     float *all_maxima; /* [ranks] */
     size_t bytes;
@@ -97,8 +98,6 @@ void qmt_net_table_text(const qmt_net_table *table, char text[qmt_table_text_siz
 qmtcnn_status qmt_net_table_parse(const char *text, qmt_net_table *table, qmtcnn_error *error);
 
 /* ---- fold.c */
-/* Is this layer (its name, with or without "pnet/" before it) in a comma-separated list? */
-bool qmt_in_list(const char *list, const char *net, const char *name);
 /* scale[c] = gamma / sqrt(variance + epsilon), 1 without batch normalization. Never 0, so that one can divide by it:
  * smaller values become +-1e-8. */
 void qmt_fold_scales(const qmt_net_layer *layer, const qmt_layer_values *values, double *scale);

@@ -6,16 +6,6 @@
 #define QMT_STRING(text) #text
 #define QMT_VARIANT_STRING(variant) QMT_STRING(variant)
 
-ALWAYS_INLINE float sum_lanes_float(vec value)
-{
-    float part[vector_lanes];
-    memcpy(part, &value, sizeof part);
-    for (int width = vector_lanes / 2; width > 0; width /= 2)
-        for (int i = 0; i < width; i++)
-            part[i] += part[i + width];
-    return part[0];
-}
-
 /* ---- Convolution -------------------------------------------------------------------------------- */
 
 /* Sums of `n` channels at one pixel over `channels` planes and `rows` x `columns` taps. Strides are in floats, so that
@@ -35,39 +25,47 @@ ALWAYS_INLINE void sum_taps(const taps *t, int rows, int columns, int n, vec sum
         const float *row = plane, *w = plane_weights;
         for (int i = 0; i < rows; i++, row += t->row_stride, w += t->weight_row) {
             for (int j = 0; j < columns; j++) {
-                for (int v = 0; v < vectors; v++) {
-                    vec x = load(row + j * t->column_stride + v * vector_lanes);
-                    for (int o = 0; o < n; o++)
-                        sums[o][v] += x * w[j * n + o];
+                /* Channels outside: the other way round compilers keep n weights in registers, and spill sums. */
+                vec x[vectors];
+                for (int v = 0; v < vectors; v++)
+                    x[v] = load(row + j * t->column_stride + v * vector_lanes);
+                for (int o = 0; o < n; o++) {
+                    vec weight = splat(w[j * n + o]);
+                    for (int v = 0; v < vectors; v++)
+                        sums[o][v] += x[v] * weight;
                 }
             }
         }
     }
 }
 
-/* The whole kernel, of the sizes that occur unrolled. */
+/* Kernels of up to 3 x 3, and what of them a border leaves, are unrolled. */
 ALWAYS_INLINE void sum_pixel(const taps *t, int n, vec sums[block][vectors])
 {
-    if (t->rows == 3 && t->columns == 3)
-        sum_taps(t, 3, 3, n, sums);
-    else if (t->rows == 2 && t->columns == 2)
-        sum_taps(t, 2, 2, n, sums);
-    else if (t->rows == 1 && t->columns == 1)
-        sum_taps(t, 1, 1, n, sums);
-    else
-        sum_taps(t, t->rows, t->columns, n, sums);
+    switch (t->columns < 4 ? t->rows * 4 + t->columns : 0) {
+    case 3 * 4 + 3: sum_taps(t, 3, 3, n, sums); break;
+    case 3 * 4 + 2: sum_taps(t, 3, 2, n, sums); break;
+    case 3 * 4 + 1: sum_taps(t, 3, 1, n, sums); break;
+    case 2 * 4 + 3: sum_taps(t, 2, 3, n, sums); break;
+    case 2 * 4 + 2: sum_taps(t, 2, 2, n, sums); break;
+    case 2 * 4 + 1: sum_taps(t, 2, 1, n, sums); break;
+    case 1 * 4 + 3: sum_taps(t, 1, 3, n, sums); break;
+    case 1 * 4 + 2: sum_taps(t, 1, 2, n, sums); break;
+    case 1 * 4 + 1: sum_taps(t, 1, 1, n, sums); break;
+    default: sum_taps(t, t->rows, t->columns, n, sums); break;
+    }
 }
 
-/* One row of `n` output channels: y[o * y_stride + pixel * 16]. */
+/* One row of `n` output channels: y[o * y_stride + pixel * 16]. `bias` may be NULL. */
 ALWAYS_INLINE void convolve_row(const taps *first, int width, int n, const float *bias, float *y, ptrdiff_t y_stride)
 {
     taps t = *first;
     for (int pixel = 0; pixel < width; pixel++, t.from += lanes) {
         vec sums[block][vectors];
         for (int o = 0; o < n; o++) {
-            float start = bias ? bias[o] : 0.0f;
+            vec start = splat(bias ? bias[o] : 0.0f);
             for (int v = 0; v < vectors; v++)
-                sums[o][v] = (vec){0} + start;
+                sums[o][v] = start;
         }
         sum_pixel(&t, n, sums);
         for (int o = 0; o < n; o++)
@@ -99,33 +97,75 @@ static void convolve_row_of(int n, const taps *t, int width, const float *bias, 
     }
 }
 
-/* Adds a row's sums of y - center and its square. Floats within a row, doubles over rows. */
-static void add_row_sums(const float *row, int width, float center, double *sums)
+/* Adds a row's y - center and its square to `sums` [2][16], by lane. */
+static void add_row_statistics(const float *row, int width, float center, float *sums)
 {
-    vec sum[2] = {{0}, {0}}, square[2] = {{0}, {0}};
-    int count = width * vectors, i = 0;
-    for (; i + 2 <= count; i += 2)
-        for (int k = 0; k < 2; k++) {
-            vec d = load(row + (i + k) * vector_lanes) - center;
-            sum[k] += d;
-            square[k] += d * d;
+    enum { chains = vectors < 4 ? 4 : vectors }; /* enough sums at a time to hide an addition's latency */
+    vec sum[chains], square[chains], middle = splat(center);
+    ptrdiff_t count = (ptrdiff_t)width * vectors, i = 0;
+    for (int v = 0; v < chains; v++)
+        sum[v] = square[v] = splat(0);
+    for (; i + chains <= count; i += chains)
+        for (int v = 0; v < chains; v++) {
+            vec d = load(row + (i + v) * vector_lanes) - middle;
+            sum[v] += d;
+            square[v] += d * d;
         }
-    if (i < count) {
-        vec d = load(row + i * vector_lanes) - center;
-        sum[0] += d;
-        square[0] += d * d;
+    for (int v = 0; i < count; i++, v++) {
+        vec d = load(row + i * vector_lanes) - middle;
+        sum[v] += d;
+        square[v] += d * d;
     }
-    sums[0] += sum_lanes(sum[0] + sum[1]);
-    sums[1] += sum_lanes(square[0] + square[1]);
+    for (int v = 0; v < vectors; v++) {
+        float *to = sums + v * vector_lanes;
+        for (int k = v; k < chains; k += vectors) {
+            store(to, load(to) + sum[k]);
+            store(to + lanes, load(to + lanes) + square[k]);
+        }
+    }
 }
 
+/* Moves sums by lane to doubles: floats add up few pixels only. */
+static void flush_statistics(int channels, float *by_lane, double *sums)
+{
+    for (int i = 0; i < 2 * channels; i++) {
+        double sum = 0;
+        for (int lane = 0; lane < lanes; lane++)
+            sum += (double)by_lane[i * lanes + lane];
+        sums[i] += sum;
+    }
+    memset(by_lane, 0, sizeof(float) * 2 * lanes * (size_t)channels);
+}
+
+/* Pools those windows of the `n` channels from `start` on whose last row is `row`. */
+static void pool_after_row(const qmt_conv_pool *pool, int start, int n, int row, const float *y)
+{
+    const qmt_finish_shape *s = pool->shape;
+    ptrdiff_t conv_plane = (ptrdiff_t)s->conv_side * s->conv_side * lanes,
+              plane = (ptrdiff_t)s->out_side * s->out_side * lanes;
+    for (int window = 0; window < s->out_side; window++) {
+        int end = window * s->pool_stride + s->pool_kernel - 1;
+        if ((end < s->conv_side ? end : s->conv_side - 1) != row)
+            continue;
+        for (int c = start; c < start + n; c++)
+            if (pool->direction[c] != 0)
+                QMT_VARIANT(qmt_net_pool_row)
+        (s, pool->direction[c], y + c * conv_plane, window, pool->peak + c * plane, pool->place + c * plane);
+    }
+}
+
+enum { flush_pixels = 64 };
+
 static void convolve(const qmt_conv_shape *s, const float *x, const float *packed, const float *bias,
-                     const float *center, float *y, double *sums)
+                     const float *center, float *y, const qmt_conv_pool *pool, float *scratch, double *sums)
 {
     ptrdiff_t in_row = (ptrdiff_t)s->in_side * lanes, out_row = (ptrdiff_t)s->out_side * lanes;
-    int blocks = qmt_block_count(s->out_channels, block);
+    int blocks = qmt_block_count(s->out_channels, block), pending = 0;
     size_t rest = (size_t)s->in_channels * (size_t)s->kernel * (size_t)s->kernel;
     memset(sums, 0, 2 * (size_t)s->out_channels * sizeof *sums);
+    memset(scratch, 0, sizeof(float) * 2 * lanes * (size_t)s->out_channels);
+    for (int row = 0; row < s->kernel; row++)
+        fetch_row(x, s->in_channels, s->in_side, row, 0, 1);
     for (int row = 0; row < s->out_side; row++) {
         for (int b = 0; b < blocks; b++) {
             int start = qmt_block_start(s->out_channels, block, b);
@@ -140,10 +180,19 @@ static void convolve(const qmt_conv_shape *s, const float *x, const float *packe
                       lanes,
                       (ptrdiff_t)s->kernel * s->kernel * n,
                       (ptrdiff_t)s->kernel * n};
+            fetch_row(x, s->in_channels, s->in_side, row + s->kernel, b, blocks);
             float *to = y + (start * s->out_side + row) * out_row;
             convolve_row_of(n, &t, s->out_side, bias ? bias + start : NULL, to, out_row * s->out_side);
             for (int o = 0; o < n; o++)
-                add_row_sums(to + o * out_row * s->out_side, s->out_side, center[start + o], sums + 2 * (start + o));
+                add_row_statistics(to + o * out_row * s->out_side, s->out_side, center[start + o],
+                                   scratch + (ptrdiff_t)(start + o) * 2 * lanes);
+            if (pool)
+                pool_after_row(pool, start, n, row, y);
+        }
+        pending += s->out_side;
+        if (pending >= flush_pixels || row + 1 == s->out_side) {
+            flush_statistics(s->out_channels, scratch, sums);
+            pending = 0;
         }
     }
 }
@@ -160,6 +209,7 @@ static void input_gradient(const qmt_conv_shape *s, const float *dy, const float
     for (int row = 0; row < s->in_side; row++) {
         int i0 = row - out + 1 > 0 ? row - out + 1 : 0, i1 = row < k - 1 ? row : k - 1;
         for (int b = 0; b < blocks; b++) {
+            fetch_row(dy, s->out_channels, out, row + 1, b, blocks);
             int start = qmt_block_start(s->in_channels, block, b);
             int n = qmt_block_start(s->in_channels, block, b + 1) - start;
             const float *weights = packed + (size_t)start * rest;
@@ -191,147 +241,42 @@ static void input_gradient(const qmt_conv_shape *s, const float *dy, const float
     }
 }
 
-/* ---- Gradient of the weights ------------------------------------------------------------------------ */
+/* ---- Fake quantization ----------------------------------------------------------------------------- */
 
-/* dw of `n` output channels and `m` taps over `rows` rows: partial sums by lane, added to sums[4][3]. */
-ALWAYS_INLINE void add_tile(int n, int m, const float *const dy[gradient_outputs], const float *const x[gradient_taps],
-                            int rows, int width, ptrdiff_t dy_row, ptrdiff_t x_row, float *sums)
+/* The very operations of qmt_fake_quantize_some(), in registers. */
+ALWAYS_INLINE vec fake_quantize_vector(vec x, vec scale, ivec *inside)
 {
-    vec s[gradient_outputs][gradient_taps];
-    for (int o = 0; o < n; o++)
-        for (int t = 0; t < m; t++)
-            s[o][t] = load(sums + (o * gradient_taps + t) * vector_lanes);
-    for (int row = 0; row < rows; row++)
-        for (ptrdiff_t i = 0; i < (ptrdiff_t)width * lanes; i += vector_lanes) {
-            vec taps_here[gradient_taps];
-            for (int t = 0; t < m; t++)
-                taps_here[t] = load(x[t] + row * x_row + i);
-            for (int o = 0; o < n; o++) {
-                vec d = load(dy[o] + row * dy_row + i);
-                for (int t = 0; t < m; t++)
-                    s[o][t] += d * taps_here[t];
-            }
-        }
-    for (int o = 0; o < n; o++)
-        for (int t = 0; t < m; t++)
-            store(sums + (o * gradient_taps + t) * vector_lanes, s[o][t]);
-}
-
-static void add_tile_of(int n, int m, const float *const dy[gradient_outputs], const float *const x[gradient_taps],
-                        int rows, int width, ptrdiff_t dy_row, ptrdiff_t x_row, float *sums)
-{
-    if (n == 4 && m == 3) {
-        add_tile(4, 3, dy, x, rows, width, dy_row, x_row, sums);
-        return;
-    }
-    for (int o = 0; o < n; o++)
-        for (int t = 0; t < m; t++)
-            add_tile(1, 1, dy + o, x + t, rows, width, dy_row, x_row, sums + (o * gradient_taps + t) * vector_lanes);
-}
-
-/* Where tap `tap` = (channel, i, j) starts in x. */
-static const float *tap_start(const qmt_conv_shape *s, const float *x, int tap)
-{
-    int area = s->kernel * s->kernel, channel = tap / area, i = tap % area / s->kernel, j = tap % s->kernel;
-    return x + (((ptrdiff_t)channel * s->in_side + i) * s->in_side + j) * lanes;
-}
-
-/* One block of output channels over the whole map, in strips of rows whose dy stays in the first-level cache. */
-static void gradient_block(const qmt_conv_shape *s, const float *x, const float *dy, int start, int n, float *sums,
-                           float *dw)
-{
-    enum { tile = gradient_outputs * gradient_taps * vector_lanes };
-    int taps_all = s->in_channels * s->kernel * s->kernel, width = s->out_side;
-    ptrdiff_t in_row = (ptrdiff_t)s->in_side * lanes, out_row = (ptrdiff_t)width * lanes;
-    int strip = 3072 / (gradient_outputs * width * lanes) > 1 ? 3072 / (gradient_outputs * width * lanes) : 1;
-    memset(sums, 0, (size_t)((taps_all + gradient_taps - 1) / gradient_taps) * tile * sizeof *sums);
-    for (int row = 0; row < width; row += strip) {
-        int rows = width - row < strip ? width - row : strip;
-        const float *gradients[gradient_outputs];
-        for (int o = 0; o < n; o++)
-            gradients[o] = dy + (((ptrdiff_t)start + o) * width + row) * out_row;
-        for (int tap = 0; tap < taps_all; tap += gradient_taps) {
-            int m = taps_all - tap < gradient_taps ? taps_all - tap : gradient_taps;
-            const float *inputs[gradient_taps];
-            for (int t = 0; t < m; t++)
-                inputs[t] = tap_start(s, x, tap + t) + row * in_row;
-            add_tile_of(n, m, gradients, inputs, rows, width, out_row, in_row, sums + tap / gradient_taps * tile);
-        }
-    }
-    for (int o = 0; o < n; o++)
-        for (int tap = 0; tap < taps_all; tap++) {
-            const float *part =
-                sums + tap / gradient_taps * tile + (o * gradient_taps + tap % gradient_taps) * vector_lanes;
-            dw[((ptrdiff_t)start + o) * taps_all + tap] = sum_lanes_float(load(part));
-        }
-}
-
-/* dw of `n` output channels at 16 taps: one pixel, so the sum runs over the samples only. `turned`: [16][stride]. */
-ALWAYS_INLINE void dense_tile(int n, const float *dy, const float *turned, ptrdiff_t stride, float *dw,
-                              ptrdiff_t dw_stride, int count)
-{
-    vec sums[block][vectors];
-    for (int o = 0; o < n; o++)
-        for (int v = 0; v < vectors; v++)
-            sums[o][v] = (vec){0};
-    for (int sample = 0; sample < lanes; sample++)
-        for (int v = 0; v < vectors; v++) {
-            vec x = load(turned + sample * stride + v * vector_lanes);
-            for (int o = 0; o < n; o++)
-                sums[o][v] += x * dy[o * lanes + sample];
-        }
-    for (int o = 0; o < n; o++) {
-        float row[lanes] __attribute__((aligned(64)));
-        for (int v = 0; v < vectors; v++)
-            store(row + v * vector_lanes, sums[o][v]);
-        memcpy(dw + o * dw_stride, row, (size_t)count * sizeof *row);
-    }
-}
-
-/* The output map is one pixel (fully connected layers, heads): taps in the lanes instead of samples. */
-static void dense_gradient(const qmt_conv_shape *s, const float *x, const float *dy, float *turned, float *dw)
-{
-    int taps_all = s->in_channels * s->kernel * s->kernel;
-    ptrdiff_t stride = (taps_all + 15) / 16 * 16;
-    for (int tap = 0; tap < taps_all; tap++) {
-        const float *from = x + (ptrdiff_t)tap * lanes; /* the map is as large as the kernel */
-        for (int sample = 0; sample < lanes; sample++)
-            turned[sample * stride + tap] = from[sample];
-    }
-    for (int sample = 0; sample < lanes; sample++)
-        for (ptrdiff_t tap = taps_all; tap < stride; tap++)
-            turned[sample * stride + tap] = 0;
-    enum { outputs = block < 6 ? block : 6 };
-    for (int start = 0; start < s->out_channels; start += outputs) {
-        int n = s->out_channels - start < outputs ? s->out_channels - start : outputs;
-        const float *d = dy + (ptrdiff_t)start * lanes;
-        for (int tap = 0; tap < taps_all; tap += lanes) {
-            int count = taps_all - tap < lanes ? taps_all - tap : lanes;
-            float *to = dw + (ptrdiff_t)start * taps_all + tap;
-            if (n == outputs)
-                dense_tile(outputs, d, turned + tap, stride, to, taps_all, count);
-            else
-                for (int o = 0; o < n; o++)
-                    dense_tile(1, d + o * lanes, turned + tap, stride, to + (ptrdiff_t)o * taps_all, taps_all, count);
-        }
-    }
-}
-
-static void weight_gradient(const qmt_conv_shape *s, const float *x, const float *dy, float *scratch, float *dw)
-{
-    if (s->out_side == 1) {
-        dense_gradient(s, x, dy, scratch, dw);
-        return;
-    }
-    for (int start = 0; start < s->out_channels; start += gradient_outputs) {
-        int n = s->out_channels - start < gradient_outputs ? s->out_channels - start : gradient_outputs;
-        gradient_block(s, x, dy, start, n, scratch, dw);
-    }
+    const vec magic = splat(12582912.0f), limit = splat(200.0f), most = splat(127.0f);
+    vec steps = x / scale;
+    steps = choose(steps > limit, limit, steps);
+    steps = choose(steps < -limit, -limit, steps);
+    vec rounded = (steps + magic) - magic, kept = choose(rounded > most, most, rounded);
+    kept = choose(kept < -most, -most, kept);
+    *inside = kept == rounded;
+    return kept * scale;
 }
 
 static size_t fake_quantize(const float *x, float *y, uint8_t *passes, size_t count, float scale)
 {
-    return qmt_fake_quantize_inline(x, y, passes, count, scale);
+    enum { stretch = 1 << 20 }; /* counts by lane stay whole in 32 bits */
+    size_t clipped = 0, whole = count - count % lanes;
+    vec by = splat(scale);
+    for (size_t start = 0; start < whole; start += stretch) {
+        size_t end = whole - start < stretch ? whole : start + stretch;
+        ivec in = {0};
+        for (size_t i = start; i < end; i += vector_lanes) {
+            ivec inside;
+            store(y + i, fake_quantize_vector(load(x + i), by, &inside));
+            in -= inside;
+            if (passes)
+                store_bytes(passes + i, inside & 1);
+        }
+        clipped += end - start;
+        for (int lane = 0; lane < vector_lanes; lane++)
+            clipped -= (size_t)in[lane];
+    }
+    return clipped +
+           qmt_fake_quantize_inline(x + whole, y + whole, passes ? passes + whole : NULL, count - whole, scale);
 }
 
 const qmt_net_kernels *QMT_VARIANT(qmt_net_kernels)(void);
@@ -342,10 +287,9 @@ const qmt_net_kernels *QMT_VARIANT(qmt_net_kernels)(void)
         block,
         convolve,
         input_gradient,
-        weight_gradient,
+        QMT_VARIANT(qmt_net_weight_gradient),
         QMT_VARIANT(qmt_net_finish),
         QMT_VARIANT(qmt_net_finish_gradient),
-        QMT_VARIANT(qmt_net_spread_gradient),
         fake_quantize,
     };
     return &kernels;

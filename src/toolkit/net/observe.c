@@ -87,7 +87,7 @@ qmtcnn_status qmt_observe_input(qmt_net *net, qmt_pass *pass, int layer, int gro
         return qmt_fail(error, QMTCNN_ERROR_NUMERIC, "%s: infinite values after layer %s", qmt_net_name(net->table.id),
                         net->table.layers[layer - 1].name);
     qmt_observe_range(&values->input, kind, config->observer_momentum, maximum);
-    if (calibrate || kind == QMT_OBSERVE_HISTOGRAM) {
+    if (calibrate || qmt_observer_counts(kind)) {
         qmt_observer_make_room(&values->input, maximum);
         status = count_batch(pass, layer, groups, &values->input, error);
     }
@@ -105,6 +105,14 @@ void qmt_net_finish_calibration(qmt_net *net, const qmt_quantize_config *quantiz
         values->input_range = qmt_observer_range(&values->input, quantize->calibration_observer, quantize->percentile);
         values->input.maximum = values->input_range;
     }
+}
+
+void qmt_net_set_input_range(qmt_net *net, int layer, float range)
+{
+    qmt_layer_values *values = &net->layers[layer];
+    qmt_observer_reset(&values->input);
+    values->input_range = values->input.maximum = range;
+    values->input.batches = 1;
 }
 
 /* Share of output channels that were 0 in all groups. */

@@ -22,6 +22,9 @@ static void set_shapes(qmt_layer_pass *to, const qmt_net_layer *layer)
         (qmt_conv_shape){layer->in_channels, layer->out_channels, layer->kernel, layer->in_side, layer->conv_side};
     to->finish = (qmt_finish_shape){layer->out_channels, layer->conv_side,   layer->out_side,
                                     layer->pool_kernel,  layer->pool_stride, layer->activation};
+    /* A map of one pixel: neither x nor weights lie differently, and all loops are those of one tap. */
+    if (layer->conv_side == 1)
+        to->conv = (qmt_conv_shape){layer->in_channels * layer->kernel * layer->kernel, layer->out_channels, 1, 1, 1};
     size_t out = (size_t)layer->out_channels, in = (size_t)layer->in_channels;
     to->in_size = in * (size_t)layer->in_side * (size_t)layer->in_side * qmt_lanes;
     to->conv_size = out * (size_t)layer->conv_side * (size_t)layer->conv_side * qmt_lanes;
@@ -43,6 +46,8 @@ static qmtcnn_status take_layer(qmt_pass *pass, int index, qmtcnn_error *error)
         status = take(pass, groups, layer->out_size, sizeof(float), &layer->peak, error);
     if (status == QMTCNN_OK && pool)
         status = take(pass, groups, layer->out_size, 1, &layer->place, error);
+    if (status == QMTCNN_OK && pool)
+        status = take(pass, 1, out, 1, &layer->direction, error);
     if (status == QMTCNN_OK)
         status = take(pass, 1, layer->weights, sizeof(float), &layer->effective, error);
     if (status == QMTCNN_OK)
@@ -66,7 +71,7 @@ static qmtcnn_status take_shared(qmt_pass *pass, qmtcnn_error *error)
 {
     size_t weights = 0, scratch = 0, workers = (size_t)pass->workers;
     for (int i = 0; i < pass->table.layer_count; i++) {
-        size_t wanted = qmt_weight_scratch(&pass->layers[i].conv);
+        size_t wanted = qmt_net_scratch(&pass->layers[i].conv);
         weights = pass->layers[i].weights > weights ? pass->layers[i].weights : weights;
         scratch = wanted > scratch ? wanted : scratch;
     }
@@ -134,6 +139,7 @@ void qmt_pass_free(qmt_pass *pass)
         qmt_free(layer->packed_back);
         qmt_free(layer->packed);
         qmt_free(layer->effective);
+        qmt_free(layer->direction);
         qmt_free(layer->place);
         qmt_free(layer->peak);
         qmt_free(layer->y);

@@ -54,8 +54,7 @@ qmt_net_table qmt_net_table_for(qmt_net_id id, qmt_activation activation, bool b
     add_layers(&table);
     for (int i = 0; i < table.layer_count - 1; i++) {
         table.layers[i].activation = activation;
-        /* Of the fully connected layer, too: its inputs are all positive, so that one step of Adam moves each unit's sum
-         * by far more than its spread, and without normalization half to nine tenths of the units died at once. */
+        /* Of the fully connected layer, too: without it a part of its units never fires (docs/decisions.md). */
         table.layers[i].batch_norm = batch_norm;
     }
     qmt_net_table_check(&table, NULL);

@@ -1,6 +1,7 @@
 # Training kernels: one source, compiled once an instruction set and chosen at start (kernels.c). Here products and sums
 # may fuse: training in FP32 promises the same bytes for any number of threads, not for every processor.
-set(net_kernels ${CMAKE_SOURCE_DIR}/src/toolkit/net/net_kernels.c ${CMAKE_SOURCE_DIR}/src/toolkit/net/net_finish.c)
+set(net_kernels ${CMAKE_SOURCE_DIR}/src/toolkit/net/net_kernels.c ${CMAKE_SOURCE_DIR}/src/toolkit/net/net_gradient.c
+  ${CMAKE_SOURCE_DIR}/src/toolkit/net/net_finish.c)
 if(CMAKE_C_COMPILER_ID MATCHES "GNU|Clang")
   set_source_files_properties(${net_kernels} PROPERTIES COMPILE_OPTIONS
     "-O3;-ffp-contract=fast;-fno-math-errno;-fno-trapping-math")

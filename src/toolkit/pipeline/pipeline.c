@@ -1,5 +1,6 @@
 #include "toolkit/pipeline/pipeline.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@
 #include "toolkit/data/prepare.h"
 #include "toolkit/data/synth.h"
 #include "toolkit/deploy/deploy.h"
+#include "toolkit/evaluate/scores.h"
 #include "toolkit/log/progress.h"
 #include "toolkit/pipeline/data_key.h"
 #include "toolkit/pipeline/run.h"
@@ -111,6 +113,56 @@ static qmtcnn_status may_resume(qmt_run *run, const char *name, uint64_t key, bo
     return status;
 }
 
+/* Exports all variants; `calibrated`: with scores as calibration found them good. */
+static qmtcnn_status export_all(qmt_run *run, bool calibrated, qmtcnn_error *error)
+{
+    qmtcnn_status status = QMTCNN_OK;
+    if (qmt_ranks_rank(run->ranks) != 0)
+        return QMTCNN_OK;
+    qmt_config *config = qmt_alloc(1, sizeof *config);
+    if (!config)
+        return qmt_fail_memory(error, sizeof *config, "the settings of an export");
+    *config = *run->config;
+    config->export.calibrated = calibrated;
+    for (int v = 0; status == QMTCNN_OK && v < qmt_variant_count; v++)
+        if (v != QMT_VARIANT_QAT || config->quantize.qat)
+            status = qmt_export(run->checkpoints, (qmt_variant)v, config, run->models[v], error);
+    qmt_free(config);
+    return status;
+}
+
+/* Are calibrated models in the folders, or some that a stopped export left there? What learns from models, and
+ * calibration, must find the same ones in the first run and in every later one: those with scores as trained. */
+static const char calibrated_mark[] = "calibrated";
+
+static qmtcnn_status mark_calibrated(qmt_run *run, bool calibrated, qmtcnn_error *error)
+{
+    return qmt_step_finish(&run->steps, calibrated_mark, calibrated ? 1 : 0, 0, error);
+}
+
+/* The first rank's files with scores as trained, and with them the need to export again. */
+static qmtcnn_status undo_calibration(qmt_run *run, qmtcnn_error *error)
+{
+    if (qmt_ranks_rank(run->ranks) != 0 || !qmt_step_done(&run->steps, calibrated_mark, 1, "models"))
+        return QMTCNN_OK;
+    qmtcnn_status status = qmt_step_finish(&run->steps, "export", 0, 0, error);
+    if (status == QMTCNN_OK)
+        status = export_all(run, false, error);
+    if (status == QMTCNN_OK)
+        status = mark_calibrated(run, false, error);
+    return status;
+}
+
+/* ... before all ranks read them. */
+static qmtcnn_status undo_calibration_for_all(qmt_run *run, qmtcnn_error *error)
+{
+    qmtcnn_status status = undo_calibration(run, error);
+    qmtcnn_status agreed = qmt_ranks_agree(run->ranks, status);
+    if (status == QMTCNN_OK && agreed != QMTCNN_OK)
+        return qmt_fail(error, agreed, "another rank stopped; see its message");
+    return status;
+}
+
 static qmtcnn_status prepare_samples(qmt_run *run, qmt_net_id net, qmtcnn_error *error)
 {
     const qmt_config *config = run->config;
@@ -125,6 +177,8 @@ static qmtcnn_status prepare_samples(qmt_run *run, qmt_net_id net, qmtcnn_error 
         return QMTCNN_OK;
     bool resume = false;
     qmtcnn_status status = may_resume(run, name, key, &resume, error);
+    if (status == QMTCNN_OK && prepare->mine)
+        status = undo_calibration_for_all(run, error);
     if (status != QMTCNN_OK)
         return status;
     qmt_variant variant = strcmp(prepare->mine_precision, "int8") == 0 ? QMT_VARIANT_QAT : QMT_VARIANT_FP32;
@@ -167,17 +221,6 @@ static qmtcnn_status take_data(qmt_run *run, const char *folder, bool train, qmt
     return status;
 }
 
-static qmtcnn_status export_all(qmt_run *run, qmtcnn_error *error)
-{
-    qmtcnn_status status = QMTCNN_OK;
-    if (qmt_ranks_rank(run->ranks) != 0)
-        return QMTCNN_OK;
-    for (int v = 0; status == QMTCNN_OK && v < qmt_variant_count; v++)
-        if (v != QMT_VARIANT_QAT || run->config->quantize.qat)
-            status = qmt_export(run->checkpoints, (qmt_variant)v, run->config, run->models[v], error);
-    return status;
-}
-
 static qmtcnn_status train_network(qmt_run *run, qmt_net_id net, qmtcnn_error *error)
 {
     const qmt_config *config = run->config;
@@ -205,9 +248,63 @@ static qmtcnn_status train_network(qmt_run *run, qmt_net_id net, qmtcnn_error *e
     status = qmt_train(config, &options, run->ranks, error);
     /* Exported at once: the next network learns from what this one lets through. */
     if (status == QMTCNN_OK)
-        status = export_all(run, error);
+        status = undo_calibration(run, error);
+    if (status == QMTCNN_OK)
+        status = export_all(run, false, error);
     if (status == QMTCNN_OK)
         status = finish(run, name, key, start, error);
+    return status;
+}
+
+/* Fits maps for one variant; the files are those with scores as trained. */
+static qmtcnn_status calibrate_variant(qmt_run *run, qmt_variant variant, const qmt_dataset *dataset,
+                                       qmt_score_maps *maps, qmtcnn_error *error)
+{
+    qmt_network_source sources[qmt_net_count];
+    qmt_sources_all(sources, run->models[variant],
+                    variant == QMT_VARIANT_FP32 ? QMTCNN_PRECISION_FP32 : QMTCNN_PRECISION_AUTO);
+    qmt_log_info("[calibrate] scores of %s on %zu held-out pictures", qmt_variant_name(variant),
+                 dataset->picture_count);
+    qmtcnn_status status = qmt_scores_fit(sources, dataset, run->config, maps, error);
+    for (int net = 0; net < qmt_net_count && status == QMTCNN_OK; net++) {
+        char *path = qmt_checkpoint_path(run->checkpoints, (qmt_net_id)net, variant);
+        status =
+            path ? qmt_file_hash(path, &maps->checkpoint[net], error) : qmt_fail_memory(error, qmt_path_size, "a path");
+        qmt_free(path);
+    }
+    return status;
+}
+
+static qmtcnn_status calibrate_scores(qmt_run *run, qmtcnn_error *error)
+{
+    const qmt_config *config = run->config;
+    const double start = qmt_seconds();
+    double holdout = 1;
+    qmt_dataset *dataset = NULL;
+    qmt_score_maps maps[qmt_variant_count];
+    if (!config->calibrate.scores)
+        return QMTCNN_OK;
+    uint64_t key = qmt_step_key(&run->steps, "calibrate", "calibrate,detect,evaluate");
+    if (skip(run, "calibrate", key, "checkpoints/scores.json"))
+        return QMTCNN_OK;
+    qmtcnn_status status = undo_calibration(run, error);
+    if (status != QMTCNN_OK || qmt_ranks_rank(run->ranks) != 0)
+        return status;
+    for (int net = 0; net < qmt_net_count; net++)
+        holdout = fmin(holdout, (double)config->train[net].holdout);
+    status = qmt_run_open_data(run, "train", &dataset, error);
+    if (status == QMTCNN_OK)
+        qmt_scores_hold_out(dataset, holdout);
+    for (int v = 0; v < qmt_variant_count && status == QMTCNN_OK; v++) {
+        qmt_score_maps_init(&maps[v]);
+        if (v != QMT_VARIANT_QAT || config->quantize.qat)
+            status = calibrate_variant(run, (qmt_variant)v, dataset, &maps[v], error);
+    }
+    if (status == QMTCNN_OK)
+        status = qmt_scores_write(run->checkpoints, maps, error);
+    if (status == QMTCNN_OK)
+        status = finish(run, "calibrate", key, start, error);
+    qmt_dataset_free(dataset);
     return status;
 }
 
@@ -220,7 +317,12 @@ static qmtcnn_status export_models(qmt_run *run, qmtcnn_error *error)
                                                  : "models/mtcnn_ptq/build_tensorrt_engines.sh";
     if (skip(run, "export", key, script) || qmt_ranks_rank(run->ranks) != 0)
         return QMTCNN_OK;
-    qmtcnn_status status = export_all(run, error);
+    const bool calibrated = run->config->calibrate.scores && run->config->export.calibrated;
+    qmtcnn_status status = calibrated ? mark_calibrated(run, true, error) : QMTCNN_OK;
+    if (status == QMTCNN_OK)
+        status = export_all(run, calibrated, error);
+    if (status == QMTCNN_OK && !calibrated)
+        status = mark_calibrated(run, false, error);
     if (status == QMTCNN_OK)
         status = qmt_write_tensorrt_scripts(run->models[last], run->config, error);
     if (status == QMTCNN_OK)
@@ -298,6 +400,8 @@ qmtcnn_status qmt_pipeline_run(const qmt_config *config, qmt_ranks *ranks, qmtcn
         if (status == QMTCNN_OK)
             status = check(run, train_network(run, (qmt_net_id)net, error), error);
     }
+    if (status == QMTCNN_OK)
+        status = check(run, calibrate_scores(run, error), error);
     if (status == QMTCNN_OK)
         status = check(run, export_models(run, error), error);
     if (status == QMTCNN_OK)

@@ -144,6 +144,8 @@ static void read_times(const qmt_run *run, struct results *results)
         snprintf(name, sizeof name, "train-%s", qmt_net_name((qmt_net_id)net));
         add_step(run, results, name);
     }
+    if (run->config->calibrate.scores)
+        add_step(run, results, "calibrate");
     add_step(run, results, "export");
 }
 

@@ -1,8 +1,10 @@
 #include "toolkit/quant/quant.h"
 
 #include "toolkit/quant/fake_quantize.h"
+#include "toolkit/quant/range.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 void qmt_observer_reset(qmt_observer *observer)
@@ -94,13 +96,19 @@ static float percentile_edge(const qmt_observer *observer, float percentile)
     return observer->histogram_limit * ((float)(bin + 1) / (float)qmt_histogram_bins);
 }
 
+bool qmt_observer_counts(qmt_observer_kind kind)
+{
+    return kind == QMT_OBSERVE_HISTOGRAM || kind == QMT_OBSERVE_MSE || kind == QMT_OBSERVE_ENTROPY;
+}
+
 float qmt_observer_range(const qmt_observer *observer, qmt_observer_kind kind, float percentile)
 {
     float range = observer->maximum;
-    if (kind == QMT_OBSERVE_HISTOGRAM) {
-        float edge = percentile_edge(observer, percentile);
-        range = edge > 0 && edge < range ? edge : range;
-    }
+    float edge = kind == QMT_OBSERVE_HISTOGRAM ? percentile_edge(observer, percentile)
+                 : kind == QMT_OBSERVE_MSE     ? qmt_mse_range(observer)
+                 : kind == QMT_OBSERVE_ENTROPY ? qmt_entropy_range(observer)
+                                               : 0;
+    range = edge > 0 && edge < range ? edge : range;
     float least = qmt_scale_for(0) * 127.0f;
     return range > least ? range : least;
 }
@@ -108,4 +116,19 @@ float qmt_observer_range(const qmt_observer *observer, qmt_observer_kind kind, f
 size_t qmt_fake_quantize(const float *x, float *y, uint8_t *passes, size_t count, float scale)
 {
     return qmt_fake_quantize_inline(x, y, passes, count, scale);
+}
+
+bool qmt_in_list(const char *list, const char *net, const char *name)
+{
+    char full[qmt_max_name + 8];
+    snprintf(full, sizeof full, "%s/%s", net, name);
+    while (*list) {
+        list += strspn(list, ", ");
+        size_t length = strcspn(list, ", ");
+        if (length > 0 && ((length == strlen(name) && memcmp(list, name, length) == 0) ||
+                           (length == strlen(full) && memcmp(list, full, length) == 0)))
+            return true;
+        list += length;
+    }
+    return false;
 }

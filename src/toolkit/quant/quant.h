@@ -30,14 +30,23 @@ void qmt_observe_values(qmt_observer *observer, const float *values, size_t coun
 void qmt_observer_make_room(qmt_observer *observer, float maximum);
 void qmt_count_values(float limit, const float *values, size_t count, uint64_t bins[qmt_histogram_bins]);
 
-/* The range that a kind of observer has come to. Histogram: the upper edge of the first bin with at least `percentile`
- * % of all values in it and the bins below, but not more than the largest value seen. Never under the range of the
- * floor of qmt_scale_for(). */
+/* Does this kind of observer need the histogram? */
+bool qmt_observer_counts(qmt_observer_kind kind);
+
+/* The range that a kind of observer has come to, never over the largest value seen and never under the range of the
+ * floor of qmt_scale_for().
+ * Histogram: the upper edge of the first bin with at least `percentile` % of all values in it and the bins below.
+ * MSE: the range whose quantizer has the least squared error over the histogram.
+ * Entropy: the one whose 128 levels keep most of the distribution's information (least Kullback-Leibler divergence), as
+ * TensorRT calibrates (Migacz, 2017). Both of the latter go by the histogram alone: min-max where it is empty. */
 float qmt_observer_range(const qmt_observer *observer, qmt_observer_kind kind, float percentile);
 
 /* y = scale * clamp(round_half_even(x / scale), -127, 127), and passes[i] = 1 where the rounded value was inside the
  * range (the straight-through estimator's mask: 0 where it was clipped). Returns how many were clipped. `passes` may be
  * NULL; x and y may be the same. `scale` > 0; x may be infinite (clipped) but no NaN. */
 size_t qmt_fake_quantize(const float *x, float *y, uint8_t *passes, size_t count, float scale);
+
+/* Is this layer (its name, with or without "pnet/" before it) in a comma-separated list, such as keep_fp32? */
+bool qmt_in_list(const char *list, const char *net, const char *name);
 
 #endif

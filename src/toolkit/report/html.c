@@ -92,6 +92,7 @@ static const char style[] =
     ".tile{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:12px 14px}\n"
     ".tile b{display:block;font-size:1.6rem;line-height:1.25;font-variant-numeric:tabular-nums}\n"
     ".tile span{font-size:.85rem;color:var(--soft);display:block;overflow-wrap:anywhere}\n"
+    ".warning{border-left:4px solid var(--bad);padding-left:12px}\n"
     ".good{color:var(--good)}.bad{color:var(--bad)}\n"
     ".scroll{overflow-x:auto;margin:8px 0 14px}\n"
     "table{border-collapse:collapse;font-size:.93rem;font-variant-numeric:tabular-nums}\n"
@@ -143,6 +144,11 @@ void qmt_html_heading(qmt_text *page, const char *title)
 void qmt_html_paragraph(qmt_text *page, const char *text)
 {
     element(page, "<p>", text, "</p>\n");
+}
+
+void qmt_html_warning(qmt_text *page, const char *text)
+{
+    element(page, "<p class=\"warning\">", text, "</p>\n");
 }
 
 void qmt_html_preformatted(qmt_text *page, const char *summary, const char *text)

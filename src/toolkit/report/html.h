@@ -17,6 +17,7 @@ void qmt_html_end(qmt_text *page);
 void qmt_html_section(qmt_text *page, const char *title, const char *intro);
 void qmt_html_heading(qmt_text *page, const char *title);
 void qmt_html_paragraph(qmt_text *page, const char *text);
+void qmt_html_warning(qmt_text *page, const char *text);                           /* a paragraph that stands out */
 void qmt_html_preformatted(qmt_text *page, const char *summary, const char *text); /* folded up, behind its summary */
 
 /* A row of large figures. */

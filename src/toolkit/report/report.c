@@ -2,6 +2,7 @@
 
 #include "toolkit/base/file.h"
 #include "toolkit/config/json.h"
+#include "toolkit/report/findings.h"
 #include "toolkit/report/sections.h"
 
 #include <math.h>
@@ -66,10 +67,13 @@ static qmtcnn_status add_sections(qmt_text *page, const qmt_report *report, qmtc
     if (status != QMTCNN_OK)
         return status;
     qmt_section_real(page, report);
+    qmt_section_findings(page, report);
     qmt_section_mixes(page, report);
     status = qmt_section_cost(page, report, error);
     if (status == QMTCNN_OK)
         status = qmt_section_layers(page, report, error);
+    if (status == QMTCNN_OK)
+        status = qmt_section_sensitivity(page, report, error);
     if (status == QMTCNN_OK)
         status = qmt_section_stages(page, report, error);
     if (status != QMTCNN_OK)
@@ -143,6 +147,28 @@ static json_t *real_json(const qmt_real_results *real)
     return object;
 }
 
+static json_t *findings_json(const qmt_report *report)
+{
+    json_t *array = json_array();
+    qmt_findings *findings = qmt_alloc(1, sizeof *findings);
+    if (!findings) {
+        json_decref(array);
+        return NULL;
+    }
+    qmt_findings_make(report, findings);
+    for (size_t i = 0; i < findings->count; i++) {
+        const qmt_finding *one = &findings->items[i];
+        json_t *what = json_string(one->what), *text = json_string(one->text);
+        json_array_append_new(array, json_pack("{s:s,s:s,s:o,s:o,s:o,s:o}", "kind", qmt_finding_name(one->kind), "net",
+                                               qmt_net_name(one->net), "what", what ? what : json_null(), "value",
+                                               qmt_json_number(one->value), "threshold",
+                                               qmt_json_number(qmt_finding_threshold(one->kind)), "text",
+                                               text ? text : json_null()));
+    }
+    qmt_free(findings);
+    return array;
+}
+
 json_t *qmt_report_json(const qmt_report *report)
 {
     const qmt_variants variants = qmt_report_variants(report);
@@ -152,6 +178,7 @@ json_t *qmt_report_json(const qmt_report *report)
     set_variants(object, variants.evaluation);
     json_object_set_new(object, "comparison",
                         report->comparison ? qmt_comparison_json(report->comparison) : json_null());
+    json_object_set_new(object, "findings", findings_json(report));
     json_object_set_new(object, "real_data", real_json(report->real));
     for (size_t i = 0; i < report->stage_count; i++)
         json_array_append_new(stages, qmt_stage_json(&report->stages[i]));

@@ -45,8 +45,8 @@ typedef struct qmt_report {
 qmtcnn_status qmt_report_html(const qmt_report *report, char **html, qmtcnn_error *error);
 /* Writes it to a file (atomically). */
 qmtcnn_status qmt_report_write(const qmt_report *report, const char *path, qmtcnn_error *error);
-/* The same results as one JSON object: {"title", "fp32", "ptq", "int8", "comparison", "real_data", "stages", "steps",
- * "configuration"}; for json_decref(), NULL when out of memory. */
+/* The same results as one JSON object: {"title", "fp32", "ptq", "int8", "comparison", "findings", "real_data",
+ * "stages", "steps", "configuration"}; for json_decref(), NULL when out of memory. */
 json_t *qmt_report_json(const qmt_report *report);
 
 #endif

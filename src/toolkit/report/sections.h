@@ -22,6 +22,7 @@ qmt_cell qmt_cell_figure(double value, int digits); /* "-" for a NAN */
 qmt_cell qmt_cell_count(size_t value);
 qmt_cell qmt_cell_percent(double share, int digits);
 
+void qmt_section_findings(qmt_text *page, const qmt_report *report);
 void qmt_section_tiles(qmt_text *page, const qmt_report *report);
 qmtcnn_status qmt_section_accuracy(qmt_text *page, const qmt_report *report, qmtcnn_error *error);
 /* What a detector that never saw a real face reaches on real pictures. */
@@ -30,6 +31,8 @@ void qmt_section_mixes(qmt_text *page, const qmt_report *report);
 qmtcnn_status qmt_section_stages(qmt_text *page, const qmt_report *report, qmtcnn_error *error);
 qmtcnn_status qmt_section_cost(qmt_text *page, const qmt_report *report, qmtcnn_error *error);
 qmtcnn_status qmt_section_layers(qmt_text *page, const qmt_report *report, qmtcnn_error *error);
+/* AP and noise of each layer by itself. */
+qmtcnn_status qmt_section_sensitivity(qmt_text *page, const qmt_report *report, qmtcnn_error *error);
 void qmt_section_agreement(qmt_text *page, const qmt_report *report);
 void qmt_section_pictures(qmt_text *page, const qmt_report *report);
 qmtcnn_status qmt_section_training(qmt_text *page, const qmt_report *report, qmtcnn_error *error);

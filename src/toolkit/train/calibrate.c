@@ -67,13 +67,18 @@ static qmtcnn_status record_ptq(qmt_training *training, qmtcnn_error *error)
 {
     const qmt_position *position = &training->position;
     int64_t epoch = position->best_epoch[0] < 0 ? 0 : position->best_epoch[0];
-    qmt_figures fp32, int8;
+    qmt_figures fp32, int8, rounded;
+    qmt_net *ptq = NULL;
     if (training->rank != 0)
         return QMTCNN_OK;
-    qmtcnn_status status = qmt_training_validate(training, training->net, &fp32, &int8, error);
+    qmtcnn_status status = qmt_training_make_ptq(training, &ptq, error);
     if (status == QMTCNN_OK)
-        status = qmt_best_write(training->folder, "ptq", &training->origin, training->net, epoch, position->step, &fp32,
-                                &int8, error);
+        status = qmt_training_validate(training, training->net, &fp32, NULL, error);
+    if (status == QMTCNN_OK)
+        status = qmt_training_validate(training, ptq, &rounded, &int8, error);
+    if (status == QMTCNN_OK)
+        status =
+            qmt_best_write(training->folder, "ptq", &training->origin, ptq, epoch, position->step, &fp32, &int8, error);
     if (status == QMTCNN_OK)
         status = qmt_history_set_ptq(training->history, epoch, &fp32, &int8, error);
     if (status == QMTCNN_OK)
@@ -83,6 +88,7 @@ static qmtcnn_status record_ptq(qmt_training *training, qmtcnn_error *error)
     if (status == QMTCNN_OK && !isnan(fp32.score))
         qmt_log_info("%s calibrated after epoch %lld: validation score %.4f in FP32, %.4f in INT8 without QAT",
                      qmt_net_name(training->id), (long long)(position->best_epoch[0] + 1), fp32.score, int8.score);
+    qmt_net_free(ptq);
     return status;
 }
 

@@ -57,6 +57,9 @@ qmtcnn_status qmt_training_step(qmt_training *training, bool last_of_epoch, qmtc
 qmtcnn_status qmt_training_end_epoch(qmt_training *training, qmtcnn_error *error);
 /* Calibrates the best FP32 network, writes ptq.safetensors, and goes on with that network if `qat`. */
 qmtcnn_status qmt_training_calibrate(qmt_training *training, bool qat, qmtcnn_error *error);
+/* Rank 0: a new network, training->net as quantization without training leaves it (see toolkit/quant/ptq.h), on samples
+ * of the store: qmt_net_to_model() makes the INT8 model again. For qmt_net_free(). */
+qmtcnn_status qmt_training_make_ptq(const qmt_training *training, qmt_net **net, qmtcnn_error *error);
 /* Writes a checkpoint (rank 0) and removes old ones. */
 qmtcnn_status qmt_training_save(qmt_training *training, qmtcnn_error *error);
 /* Rank 0's figures of a network, FP32 and (where `int8` is not NULL) INT8. */

@@ -110,8 +110,9 @@ static qmtcnn_status create_net(qmt_training *training, const qmt_train_options 
     return qmt_optimizer_create(train, parameters, count, &training->optimizer, error);
 }
 
-/* Where training starts: a checkpoint, another network, or random weights. */
-static qmtcnn_status find_start(qmt_training *training, const qmt_train_options *options, qmtcnn_error *error)
+/* Where training starts: a checkpoint, another network (*folded: see finetune.h), or random weights. */
+static qmtcnn_status find_start(qmt_training *training, const qmt_train_options *options, bool *folded,
+                                qmtcnn_error *error)
 {
     char *newest = NULL;
     qmt_position *position = &training->position;
@@ -123,7 +124,7 @@ static qmtcnn_status find_start(qmt_training *training, const qmt_train_options 
         status = qmt_checkpoint_read(newest, &training->origin, training->train->epochs, position, training->net,
                                      training->optimizer, error);
     else if (status == QMTCNN_OK && options->finetune)
-        status = qmt_finetune(training->net, options->finetune, error);
+        status = qmt_finetune(training->net, options->finetune, folded, error);
     if (position->epochs < training->train->epochs)
         position->finished = 0;
     if (status == QMTCNN_OK && newest && !position->finished && training->rank == 0)
@@ -192,6 +193,7 @@ static void report_end(const qmt_training *training)
 
 static qmtcnn_status set_up(qmt_training *training, const qmt_train_options *options, char *text, qmtcnn_error *error)
 {
+    bool folded = false;
     qmtcnn_status status = share_batch(training, error);
     if (status == QMTCNN_OK)
         status = qmt_pool_create(options->threads, &training->pool, error);
@@ -205,8 +207,10 @@ static qmtcnn_status set_up(qmt_training *training, const qmt_train_options *opt
         training->origin = (qmt_origin){qmt_net_name(training->id), text, qmt_store_hash(training->store),
                                         qmt_store_manifest(training->store)};
     if (status == QMTCNN_OK)
-        status = find_start(training, options, error);
+        status = find_start(training, options, &folded, error);
     status = qmt_training_agree(training, status, error); /* nothing moves before all ranks have read it */
+    if (status == QMTCNN_OK && folded)
+        status = qmt_finetune_settle(training, error);
     if (status == QMTCNN_OK)
         status = qmt_training_agree(training, prepare_folder(training, options, error), error);
     return status;
