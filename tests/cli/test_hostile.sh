@@ -18,7 +18,7 @@ official=$QMT_ROOT/../shared/data/wider_official
 
 small=(--prepare.mine false --prepare.max_negatives 96 --prepare.max_positives 32 --prepare.max_parts 32
     --prepare.max_landmarks 32 --prepare.negatives_per_picture 10)
-short=(--train.epochs 1 --train.batch 16 --train.steps_per_epoch 2 --quantize.qat false --quantize.calibration_batches 1
+short=(--train.epochs 1 --train.batch 16 --train.steps_per_epoch 2 --quantize.qat false --quantize.calibration_batches 1 --quantize.ptq_samples 16 --quantize.rounding nearest
     --augment.mirror 0)
 make_files() {
     local net tool_seconds=1200

@@ -12,7 +12,7 @@ run: {workdir: work, threads: 2}
 synth: {images: 24, val_images: 4, width: 320, height: 240, max_face: 160}
 prepare: {max_negatives: 1000, max_positives: 300, max_parts: 300, max_landmarks: 300, shard_samples: 1024}
 train: {epochs: 3, batch: $batch, steps_per_epoch: $steps, log_steps: 20, rnet: {steps_per_epoch: $rnet_steps}, onet: {steps_per_epoch: $onet_steps}}
-quantize: {calibration_batches: 2}
+quantize: {calibration_batches: 2, ptq_samples: 32}
 evaluate: {bootstrap: 20, min_retention: 0, thresholds: [0.3, 0.3, 0.1]}
 detect: {max_proposals: 100, min_face: 24}
 YAML

@@ -12,7 +12,7 @@ run: {workdir: work, threads: 2}
 synth: {images: 4, val_images: 2, width: 160, height: 120, max_face: 80, min_face: 30}
 prepare: {max_negatives: 200, max_positives: 60, max_parts: 60, max_landmarks: 60, negatives_per_picture: 10}
 train: {epochs: 2, batch: 16, steps_per_epoch: 4, log_steps: 2, holdout: 0.3, onet: {steps_per_epoch: 1}}
-quantize: {calibration_batches: 1}
+quantize: {calibration_batches: 1, ptq_samples: 16, rounding: nearest}
 evaluate: {bootstrap: 5, min_retention: 0, thresholds: [0, 0, 0]}
 detect: {max_proposals: 30, min_face: 30}
 YAML
@@ -77,8 +77,10 @@ calibrated_again() {
         rm -r one/models/mtcnn_fp32/onet.onnx one/samples/onet && exits 0 qmtcnn run scores.yaml --workdir one --train.onet.steps_per_epoch 2 >/dev/null 2>&1 &&
         [ "$(sums one)" = "$(sums two)" ]
 }
-ok "run: scores are calibrated on what is held out" calibrated
-ok "run: what is made again after calibration is as in a new folder" calibrated_again
+if ! is_sanitized; then # too long there; what is new in it has tests of its own
+    ok "run: scores are calibrated on what is held out" calibrated
+    ok "run: what is made again after calibration is as in a new folder" calibrated_again
+fi
 
 settings_of() { # FILE: of the settings beside a result, read back by the tool
     exits 0 qmtcnn info "$1.config.yaml" >/dev/null && has 'max_proposals: 30' "$1.config.yaml"
