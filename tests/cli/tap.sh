@@ -3,7 +3,7 @@
 # run_tests.sh sets QMT_TOOL (the tool), QMT_BUILD (its build folder) and QMT_ROOT (the sources).
 
 : "${QMT_TOOL:?path of the qmtcnn tool}" "${QMT_BUILD:?its build folder}" "${QMT_ROOT:?the root of the sources}"
-QMT_TOOL=$(realpath "$QMT_TOOL")
+QMT_TOOL=$(realpath "$QMT_TOOL") QMT_BUILD=$(realpath "$QMT_BUILD") # tests change folders
 tap_count=0 tap_failed=0
 tap_work=$(mktemp -d)
 trap 'rm -rf "$tap_work"' EXIT
