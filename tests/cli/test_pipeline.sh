@@ -5,14 +5,14 @@ set -uo pipefail
 . "$(dirname "$0")/tap.sh"
 cd "$tap_work" || exit 1
 
-batch=64 steps=60 rnet_steps=40 onet_steps=10
-if is_sanitized; then batch=16 steps=20 rnet_steps=4 onet_steps=1; fi
+batch=64 steps=60 rnet_steps=40 onet_steps=10 rounding=adaptive
+if is_sanitized; then batch=16 steps=20 rnet_steps=4 onet_steps=1 rounding=nearest; fi
 cat >tiny.yaml <<YAML
 run: {workdir: work, threads: 2}
 synth: {images: 24, val_images: 4, width: 320, height: 240, max_face: 160}
 prepare: {max_negatives: 1000, max_positives: 300, max_parts: 300, max_landmarks: 300, shard_samples: 1024}
 train: {epochs: 3, batch: $batch, steps_per_epoch: $steps, log_steps: 20, rnet: {steps_per_epoch: $rnet_steps}, onet: {steps_per_epoch: $onet_steps}}
-quantize: {calibration_batches: 2, ptq_samples: 32}
+quantize: {calibration_batches: 2, ptq_samples: 32, rounding: $rounding}
 evaluate: {bootstrap: 20, min_retention: 0, thresholds: [0.3, 0.3, 0.1]}
 detect: {max_proposals: 100, min_face: 24}
 YAML
