@@ -43,18 +43,9 @@ static qmtcnn_status observe(qmt_training *training, qmtcnn_error *error)
         .batch_norm_momentum = training->train->batch_norm_momentum,
         .quantize = training->config->quantize,
     };
-    size_t floats = 3 * (size_t)training->table.side * (size_t)training->table.side * qmt_lanes;
     qmtcnn_status status = qmt_loader_seek(training->loader, training->position.step, error);
-    for (int i = 0; status == QMTCNN_OK && i < training->config->quantize.calibration_batches; i++) {
-        qmt_batch batch;
-        status = qmt_training_agree(training, qmt_loader_next(training->loader, &batch, error), error);
-        if (status != QMTCNN_OK)
-            break;
-        for (int g = 0; g < training->groups; g++)
-            memcpy(qmt_pass_input(training->pass, g), batch.input + (size_t)g * floats, floats * sizeof(float));
-        status = qmt_net_forward(training->net, training->pass, training->groups, &state, error);
-        status = qmt_training_agree(training, status, error);
-    }
+    for (int i = 0; status == QMTCNN_OK && i < training->config->quantize.calibration_batches; i++)
+        status = qmt_training_forward_next(training, &state, error);
     if (status == QMTCNN_OK)
         status = qmt_loader_seek(training->loader, training->position.step, error);
     if (status == QMTCNN_OK)

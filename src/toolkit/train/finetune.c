@@ -128,18 +128,10 @@ static const qmt_parameter *find(qmt_net *net, const char *layer, const char *wh
 static qmtcnn_status measure(qmt_training *training, qmtcnn_error *error)
 {
     qmt_net_state state = {.mode = QMT_MODE_FP32, .training = true, .quantize = training->config->quantize};
-    size_t floats = 3 * (size_t)training->table.side * (size_t)training->table.side * qmt_lanes;
     qmtcnn_status status = qmt_loader_seek(training->loader, training->position.step, error);
     for (int i = 0; status == QMTCNN_OK && i < settle_batches; i++) {
-        qmt_batch batch;
-        status = qmt_training_agree(training, qmt_loader_next(training->loader, &batch, error), error);
-        if (status != QMTCNN_OK)
-            break;
-        for (int g = 0; g < training->groups; g++)
-            memcpy(qmt_pass_input(training->pass, g), batch.input + (size_t)g * floats, floats * sizeof(float));
         state.batch_norm_momentum = 1 / (float)(i + 1);
-        status = qmt_net_forward(training->net, training->pass, training->groups, &state, error);
-        status = qmt_training_agree(training, status, error);
+        status = qmt_training_forward_next(training, &state, error);
     }
     return status;
 }

@@ -67,5 +67,7 @@ qmtcnn_status qmt_training_validate(qmt_training *training, qmt_net *net, qmt_fi
                                     qmtcnn_error *error);
 /* The status that all ranks stop with. */
 qmtcnn_status qmt_training_agree(qmt_training *training, qmtcnn_status status, qmtcnn_error *error);
+/* The net over the loader's next batch, forward only; no loss, no step. All ranks together. */
+qmtcnn_status qmt_training_forward_next(qmt_training *training, const qmt_net_state *state, qmtcnn_error *error);
 
 #endif

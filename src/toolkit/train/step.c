@@ -69,6 +69,18 @@ static void fill_pass(qmt_training *training, const qmt_batch *batch)
         memcpy(qmt_pass_input(training->pass, g), batch->input + (size_t)g * floats, floats * sizeof(float));
 }
 
+qmtcnn_status qmt_training_forward_next(qmt_training *training, const qmt_net_state *state, qmtcnn_error *error)
+{
+    qmt_batch batch;
+    qmtcnn_status status = qmt_loader_next(training->loader, &batch, error);
+    status = qmt_training_agree(training, status, error);
+    if (status != QMTCNN_OK)
+        return status;
+    fill_pass(training, &batch);
+    status = qmt_net_forward(training->net, training->pass, training->groups, state, error);
+    return qmt_training_agree(training, status, error);
+}
+
 /* Forward, loss, backward, update. */
 static qmtcnn_status compute(qmt_training *training, const qmt_batch *batch, qmt_loss_values *values, double *norm,
                              qmtcnn_error *error)
