@@ -6,8 +6,10 @@
 
 #include "runtime/kernels/packed.h"
 
-/* Loops over a tile's sums must be unrolled, so that these live in registers. Clang does so by itself. */
-#if defined(__GNUC__) && !defined(__clang__)
+/* Loops over a tile's sums must be unrolled, so that these live in registers. */
+#if defined(__clang__)
+#define QMT_UNROLL _Pragma("clang loop unroll(full)")
+#elif defined(__GNUC__)
 #define QMT_UNROLL _Pragma("GCC unroll 32")
 #else
 #define QMT_UNROLL
