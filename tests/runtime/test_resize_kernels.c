@@ -115,18 +115,19 @@ static void check_columns(const qmt_resize_kernels *kernels, uint32_t *seed, int
 }
 
 /* All tables that run here. */
-static size_t all_kernels(const qmt_resize_kernels *kernels[2])
+static size_t all_kernels(const qmt_resize_kernels *kernels[3])
 {
+    static const char *const names[] = {"c", "avx2", "neon"};
     size_t count = 0;
-    kernels[count++] = qmt_resize_kernels_c();
-    if (qmt_resize_kernels_select("avx2"))
-        kernels[count++] = qmt_resize_kernels_select("avx2");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (qmt_resize_kernels_select(names[i]))
+            kernels[count++] = qmt_resize_kernels_select(names[i]);
     return count;
 }
 
 static void test_rows(void **state)
 {
-    const qmt_resize_kernels *kernels[2];
+    const qmt_resize_kernels *kernels[3];
     uint32_t seed = 1;
     (void)state;
     for (size_t k = 0; k < all_kernels(kernels); k++) {
@@ -139,7 +140,7 @@ static void test_rows(void **state)
 
 static void test_columns(void **state)
 {
-    const qmt_resize_kernels *kernels[2];
+    const qmt_resize_kernels *kernels[3];
     uint32_t seed = 2;
     (void)state;
     for (size_t k = 0; k < all_kernels(kernels); k++) {

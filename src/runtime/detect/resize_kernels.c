@@ -53,8 +53,10 @@ const qmt_resize_kernels *qmt_resize_kernels_c(void)
 
 const qmt_resize_kernels *qmt_resize_kernels_select(const char *name)
 {
-    const qmt_resize_kernels *avx2 = qmt_resize_kernels_avx2();
+    const qmt_resize_kernels *avx2 = qmt_resize_kernels_avx2(), *neon = qmt_resize_kernels_neon();
     if (avx2 && qmt_cpu_detect().avx2 && (!name || strcmp(name, avx2->name) == 0))
         return avx2;
+    if (neon && (!name || strcmp(name, neon->name) == 0))
+        return neon;
     return !name || strcmp(name, qmt_resize_kernels_c()->name) == 0 ? qmt_resize_kernels_c() : NULL;
 }

@@ -38,6 +38,8 @@ typedef struct qmt_resize_kernels {
 const qmt_resize_kernels *qmt_resize_kernels_c(void);
 /* For x86 processors with AVX2; NULL where this build has none. */
 const qmt_resize_kernels *qmt_resize_kernels_avx2(void);
+/* For 64-bit Arm, which always has NEON; NULL elsewhere. */
+const qmt_resize_kernels *qmt_resize_kernels_neon(void);
 /* The best for this processor, or the one called `name` (NULL: best). NULL where it is unknown or can't run here. */
 const qmt_resize_kernels *qmt_resize_kernels_select(const char *name);
 

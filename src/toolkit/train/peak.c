@@ -12,7 +12,8 @@
 
 /* 12 chains hide a latency of 4 cycles on two or three ports. */
 enum { chains = 12, rounds = 20000, max_turns = 64 };
-/* A measurement's loops: many a thread, so that one that wakes up late takes fewer instead of making the others wait. */
+/* A measurement's loops: many a thread, so that one that wakes up late takes fewer instead of making the others wait.
+ */
 enum { loops_per_thread = 32 };
 
 #if defined(__x86_64__)
