@@ -192,7 +192,7 @@ static void interrupted_is_as_never_stopped(void **state)
 {
     const fixture *made = *state;
     int status, interrupted = 0, runs = 0;
-    for (unsigned wait = 40000; !train_in_child(made, "interrupted", SIGINT, wait, &status); wait += 15000) {
+    for (unsigned wait = 40000; !train_in_child(made, "interrupted", SIGINT, wait, &status); wait += 15000 + wait / 8) {
         if (WIFEXITED(status))
             assert_int_equal(WEXITSTATUS(status), QMTCNN_ERROR_INTERRUPTED);
         interrupted++;
@@ -211,7 +211,7 @@ static void killed_is_as_never_stopped(void **state)
     fixture *made = *state;
     int status, runs = 0, killed = 0;
     made->config.train[QMT_PNET].checkpoint_seconds = 1;
-    for (unsigned wait = 20000; !train_in_child(made, "killed", SIGKILL, wait, &status); wait += 37000) {
+    for (unsigned wait = 20000; !train_in_child(made, "killed", SIGKILL, wait, &status); wait += 37000 + wait / 8) {
         killed += WIFSIGNALED(status);
         assert_true(++runs < 100);
     }

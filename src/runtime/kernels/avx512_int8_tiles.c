@@ -1,0 +1,283 @@
+/* Convolution in tiles of some neighboring pixels x one or two blocks of 16 channels, whose sums stay in registers
+ * until they are bytes. Heads of which eight channels or fewer are wanted have half a register for each pixel. */
+#ifdef QMT_KERNELS_AVX512VNNI
+#include "runtime/kernels/avx512_int8.h"
+
+#include <immintrin.h>
+#include <string.h>
+
+enum { lanes = qmt_channel_step, block_bytes = 4 * lanes, most_sums = 26, half = lanes / 2, five = 5 };
+
+/* Loops over a tile must be unrolled, so that its sums live in registers. */
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#elif defined(__GNUC__)
+#define UNROLL _Pragma("GCC unroll 32")
+#else
+#define UNROLL
+#endif
+
+/* A tile on its way. */
+struct tile {
+    const qmt_packed_layer *packed;
+    const qmt_avx512_row *row;
+    const int8_t *weight; /* of its first block */
+    size_t block_weights; /* bytes */
+    int channel, x;
+};
+
+/* The next four inputs of pixel p, from which base[p / 5] is so many pixels away that few registers hold all addresses.
+ */
+QMT_INLINE int32_t four_inputs(const uint8_t *const *base, size_t step, const int p)
+{
+    int32_t four;
+    memcpy(&four, base[p / five] + (size_t)(p % five) * step, sizeof four);
+    return four;
+}
+
+/* Sums of `pixels` x `blocks`, constants after inlining: sum[pixel * blocks + block]. */
+QMT_INLINE void sum_tile(const struct tile *tile, __m512i *sum, const int pixels, const int blocks)
+{
+    const qmt_avx512_row *row = tile->row;
+    const size_t step = row->step, start = (size_t)tile->x * step, next = tile->block_weights;
+    const int8_t *weight = tile->weight;
+    UNROLL for (int i = 0; i < pixels * blocks; i++) sum[i] =
+        _mm512_loadu_si512((const void *)(tile->packed->bias_int32 + tile->channel + i % blocks * lanes));
+    for (int ky = 0; ky < tile->packed->kernel_height; ky++) {
+        const uint8_t *from = row->rows[ky] + start;
+        for (int i = 0; i < row->words; i++, weight += block_bytes) {
+            const uint8_t *base[most_sums / five + 1];
+            base[0] = from + row->offsets[i];
+            UNROLL for (int b = 1; b * five < pixels; b++) base[b] = base[b - 1] + five * step;
+            const __m512i low = _mm512_load_si512((const void *)weight);
+            const __m512i high = blocks > 1 ? _mm512_load_si512((const void *)(weight + next)) : low;
+            UNROLL for (int p = 0; p < pixels; p++)
+            {
+                const __m512i inputs = _mm512_set1_epi32(four_inputs(base, step, p));
+                sum[p * blocks] = _mm512_dpbusd_epi32(sum[p * blocks], inputs, low);
+                if (blocks > 1)
+                    sum[p * blocks + 1] = _mm512_dpbusd_epi32(sum[p * blocks + 1], inputs, high);
+            }
+        }
+    }
+}
+
+/* ---- From sums to outputs ------------------------------------------------------------------------ */
+
+/* Without clamping: packing saturates, and has proven that the product fits 32 bits. */
+QMT_INLINE __m512i relu(__m512i sum, __m512 factor)
+{
+    return _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_cvtepi32_ps(sum), factor));
+}
+
+/* Four registers of sums to 64 bytes, in their order. */
+QMT_INLINE __m512i relu_bytes(const __m512i *sum, const __m512 *factor, const int blocks)
+{
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    const __m512i a = _mm512_packs_epi32(relu(sum[0], factor[0]), relu(sum[1], factor[1 % blocks]));
+    const __m512i b = _mm512_packs_epi32(relu(sum[2], factor[0]), relu(sum[3], factor[1 % blocks]));
+    const __m512i bytes = _mm512_max_epi8(_mm512_packs_epi16(a, b), _mm512_setzero_si512());
+    return _mm512_permutexvar_epi32(order, bytes);
+}
+
+/* Stores the first `count` (1 .. 4) registers' bytes: pixels of `blocks` x 16 bytes. */
+QMT_INLINE void store_bytes(__m512i bytes, char *output, size_t pixel, const int count, const int blocks)
+{
+    const __m256i low = _mm512_castsi512_si256(bytes), high = _mm512_extracti64x4_epi64(bytes, 1);
+    if (blocks == 2) {
+        _mm256_storeu_si256((__m256i *)(void *)output, low);
+        if (count > 2)
+            _mm256_storeu_si256((__m256i *)(void *)(output + pixel), high);
+        return;
+    }
+    _mm_storeu_si128((__m128i *)(void *)output, _mm256_castsi256_si128(low));
+    if (count > 1)
+        _mm_storeu_si128((__m128i *)(void *)(output + pixel), _mm256_extracti128_si256(low, 1));
+    if (count > 2)
+        _mm_storeu_si128((__m128i *)(void *)(output + 2 * pixel), _mm256_castsi256_si128(high));
+    if (count > 3)
+        _mm_storeu_si128((__m128i *)(void *)(output + 3 * pixel), _mm256_extracti128_si256(high, 1));
+}
+
+QMT_INLINE void finish_relu(const struct tile *tile, __m512i *sum, const int pixels, const int blocks)
+{
+    const float *factors = tile->packed->factor + tile->channel;
+    const __m512 factor[2] = {_mm512_loadu_ps(factors), _mm512_loadu_ps(factors + (blocks - 1) * lanes)};
+    const size_t pixel = tile->row->output_pixel;
+    const bool whole = pixel == (size_t)(blocks * lanes); /* pixels are neighbors */
+    char *output = (char *)tile->row->output + (size_t)tile->x * pixel + tile->channel;
+    UNROLL for (int i = 0; i < pixels * blocks; i += 4, output += (size_t)(4 / blocks) * pixel)
+    {
+        const int count = pixels * blocks - i < 4 ? pixels * blocks - i : 4;
+        const __m512i four[4] = {sum[i], count > 1 ? sum[i + 1] : sum[i], count > 2 ? sum[i + 2] : sum[i],
+                                 count > 3 ? sum[i + 3] : sum[i]};
+        const __m512i bytes = relu_bytes(four, factor, blocks);
+        if (count == 4 && whole)
+            _mm512_storeu_si512((void *)output, bytes);
+        else
+            store_bytes(bytes, output, pixel, count, blocks);
+    }
+}
+
+/* A block of a pixel, with any activation. `output`: the pixel's first channel. */
+static void finish_block(const qmt_packed_layer *packed, int channel, const int32_t *sums, char *output)
+{
+    const __m512i sum = _mm512_loadu_si512((const void *)sums);
+    const __mmask16 positive = _mm512_cmpgt_epi32_mask(sum, _mm512_setzero_si512());
+    const __m512 factor = _mm512_mask_blend_ps(positive, _mm512_loadu_ps(packed->negative_factor + channel),
+                                               _mm512_loadu_ps(packed->factor + channel));
+    __m512 value = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), factor);
+    if (packed->output_scale > 0) {
+        /* The order of operands sends a NaN to 127, as in C. */
+        value = _mm512_max_ps(_mm512_min_ps(value, _mm512_set1_ps(127.0f)), _mm512_set1_ps(-127.0f));
+        const __m128i bytes = _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(value)); /* half to even */
+        _mm_storeu_si128((__m128i *)(void *)(output + channel), bytes);
+    } else {
+        _mm512_storeu_ps((float *)(void *)output + channel, value);
+    }
+}
+
+static void finish_any(const struct tile *tile, const int32_t *sums, int pixels, int blocks)
+{
+    const size_t pixel = tile->row->output_pixel;
+    char *output = (char *)tile->row->output + (size_t)tile->x * pixel;
+    for (int p = 0; p < pixels; p++, output += pixel)
+        for (int b = 0; b < blocks; b++, sums += lanes)
+            finish_block(tile->packed, tile->channel + b * lanes, sums, output);
+}
+
+QMT_INLINE void run_tile(const struct tile *tile, const int pixels, const int blocks)
+{
+    __m512i sum[most_sums];
+    sum_tile(tile, sum, pixels, blocks);
+    if (tile->packed->finish == QMT_FINISH_RELU) {
+        finish_relu(tile, sum, pixels, blocks);
+        return;
+    }
+    int32_t sums[most_sums * lanes];
+    UNROLL for (int i = 0; i < pixels * blocks; i++) _mm512_storeu_si512((void *)(sums + i * lanes), sum[i]);
+    finish_any(tile, sums, pixels, blocks);
+}
+
+/* ---- Heads of few channels ------------------------------------------------------------------------ */
+
+/* Eight channels of `pixels`, as floats. */
+QMT_INLINE void run_narrow(const struct tile *tile, const int pixels)
+{
+    const qmt_packed_layer *packed = tile->packed;
+    const qmt_avx512_row *row = tile->row;
+    const size_t step = row->step, start = (size_t)tile->x * step, pixel = row->output_pixel;
+    const int8_t *weight = tile->weight;
+    __m256i sum[most_sums];
+    UNROLL for (int p = 0; p < pixels; p++) sum[p] =
+        _mm256_loadu_si256((const __m256i *)(const void *)packed->bias_int32);
+    for (int ky = 0; ky < packed->kernel_height; ky++)
+        for (int i = 0; i < row->words; i++, weight += block_bytes) {
+            const uint8_t *base[most_sums / five + 1];
+            base[0] = row->rows[ky] + start + row->offsets[i];
+            UNROLL for (int b = 1; b * five < pixels; b++) base[b] = base[b - 1] + five * step;
+            const __m256i eight = _mm256_load_si256((const __m256i *)(const void *)weight);
+            UNROLL for (int p = 0; p < pixels; p++) sum[p] =
+                _mm256_dpbusd_epi32(sum[p], _mm256_set1_epi32(four_inputs(base, step, p)), eight);
+        }
+    const __m256 factor = _mm256_loadu_ps(packed->factor), negative = _mm256_loadu_ps(packed->negative_factor);
+    char *output = (char *)row->output + (size_t)tile->x * pixel;
+    UNROLL for (int p = 0; p < pixels; p++, output += pixel)
+    {
+        const __m256 positive = _mm256_castsi256_ps(_mm256_cmpgt_epi32(sum[p], _mm256_setzero_si256()));
+        const __m256 signs = _mm256_blendv_ps(negative, factor, positive);
+        _mm256_storeu_ps((float *)(void *)output, _mm256_mul_ps(_mm256_cvtepi32_ps(sum[p]), signs));
+    }
+}
+
+static void narrow_row(struct tile *tile)
+{
+    enum { wide = 20, less = 8 };
+    const int pixels = tile->row->pixels, most = pixels >= wide ? wide : pixels >= less ? less : 1;
+    for (int x = 0; x < pixels; x += most) { /* overlapping tiles give the same numbers twice */
+        tile->x = x + most <= pixels ? x : pixels - most;
+        if (most == wide)
+            run_narrow(tile, wide);
+        else if (most == less)
+            run_narrow(tile, less);
+        else
+            run_narrow(tile, 1);
+    }
+}
+
+/* ---- Rows ---------------------------------------------------------------------------------------- */
+
+static void run_two(const struct tile *tile, int pixels)
+{
+    switch (pixels) {
+    case 1: run_tile(tile, 1, 2); break;
+    case 2: run_tile(tile, 2, 2); break;
+    case 4: run_tile(tile, 4, 2); break;
+    case 6: run_tile(tile, 6, 2); break;
+    case 8: run_tile(tile, 8, 2); break;
+    case 10: run_tile(tile, 10, 2); break;
+    case 12: run_tile(tile, 12, 2); break;
+    default: run_tile(tile, 13, 2); break;
+    }
+}
+
+static void run_one(const struct tile *tile, int pixels)
+{
+    switch (pixels) {
+    case 1: run_tile(tile, 1, 1); break;
+    case 2: run_tile(tile, 2, 1); break;
+    case 4: run_tile(tile, 4, 1); break;
+    case 8: run_tile(tile, 8, 1); break;
+    case 12: run_tile(tile, 12, 1); break;
+    case 16: run_tile(tile, 16, 1); break;
+    case 20: run_tile(tile, 20, 1); break;
+    default: run_tile(tile, 24, 1); break;
+    }
+}
+
+/* The tile that takes `pixels` of a row that has `all`, or as many as it can. */
+static int tile_size(int pixels, int all, int blocks)
+{
+    static const int sizes[2][8] = {{1, 2, 4, 8, 12, 16, 20, 24}, {1, 2, 4, 6, 8, 10, 12, 13}};
+    const int *size = sizes[blocks - 1];
+    int i = 0;
+    while (i < 7 && size[i] < pixels && size[i + 1] <= all)
+        i++;
+    return size[i];
+}
+
+/* Pixels of each of the fewest tiles that take `all`. */
+static int share(int all, int most)
+{
+    const int tiles = (all + most - 1) / most;
+    return (all + tiles - 1) / tiles;
+}
+
+void qmt_avx512_tiles_row(const qmt_packed_layer *packed, const qmt_avx512_row *row)
+{
+    const int pixels = row->pixels;
+    struct tile tile = {.packed = packed, .row = row};
+    tile.block_weights = (size_t)(packed->kernel_height * row->words) * block_bytes;
+    if (packed->finish == QMT_FINISH_REAL && row->channels <= half) {
+        tile.weight = packed->weight;
+        narrow_row(&tile);
+        return;
+    }
+    int blocks;
+    for (int channel = 0; channel < row->channels; channel += blocks * lanes) {
+        blocks = packed->out_padded - channel > lanes ? 2 : 1;
+        const int step = share(pixels, blocks == 2 ? 13 : 24);
+        tile.channel = channel;
+        tile.weight = (const int8_t *)packed->weight + (size_t)(channel / lanes) * tile.block_weights;
+        for (int x = 0; x < pixels;) { /* overlapping tiles give the same numbers twice */
+            const int size = tile_size(step < pixels - x ? step : pixels - x, pixels, blocks);
+            tile.x = x + size <= pixels ? x : pixels - size;
+            if (blocks == 2)
+                run_two(&tile, size);
+            else
+                run_one(&tile, size);
+            x += size;
+        }
+    }
+}
+#endif
