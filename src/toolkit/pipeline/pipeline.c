@@ -163,6 +163,27 @@ static qmtcnn_status undo_calibration_for_all(qmt_run *run, qmtcnn_error *error)
     return status;
 }
 
+/* The key of a step of one network. What is set for the other two does not count: who changes O-Net's training keeps
+ * the P-Net and R-Net that are there. */
+static qmtcnn_status net_step_key(qmt_run *run, const char *name, const char *sections, qmt_net_id net, uint64_t *key,
+                                  qmtcnn_error *error)
+{
+    qmt_config alike = *run->config;
+    for (int i = 0; i < qmt_net_count; i++) {
+        alike.prepare[i] = alike.prepare[net];
+        alike.train[i] = alike.train[net];
+    }
+    char *text = qmt_config_text(&alike);
+    if (!text)
+        return qmt_fail_memory(error, sizeof alike, "the configuration");
+    const char *whole = run->steps.config_text;
+    run->steps.config_text = text;
+    *key = qmt_step_key(&run->steps, name, sections);
+    run->steps.config_text = whole;
+    qmt_free(text);
+    return QMTCNN_OK;
+}
+
 static qmtcnn_status prepare_samples(qmt_run *run, qmt_net_id net, qmtcnn_error *error)
 {
     const qmt_config *config = run->config;
@@ -172,11 +193,13 @@ static qmtcnn_status prepare_samples(qmt_run *run, qmt_net_id net, qmtcnn_error 
     snprintf(name, sizeof name, "prepare-%s", qmt_net_name(net));
     snprintf(manifest, sizeof manifest, "samples/%s/manifest.json", qmt_net_name(net));
     snprintf(out, sizeof out, "%s/%s", run->samples, qmt_net_name(net));
-    uint64_t key = qmt_step_key(&run->steps, name, "data,prepare");
-    if (skip(run, name, key, manifest))
+    uint64_t key = 0;
+    qmtcnn_status status = net_step_key(run, name, "data,prepare", net, &key, error);
+    if (status == QMTCNN_OK && skip(run, name, key, manifest))
         return QMTCNN_OK;
     bool resume = false;
-    qmtcnn_status status = may_resume(run, name, key, &resume, error);
+    if (status == QMTCNN_OK)
+        status = may_resume(run, name, key, &resume, error);
     if (status == QMTCNN_OK && prepare->mine)
         status = undo_calibration_for_all(run, error);
     if (status != QMTCNN_OK)
@@ -229,11 +252,13 @@ static qmtcnn_status train_network(qmt_run *run, qmt_net_id net, qmtcnn_error *e
     snprintf(name, sizeof name, "train-%s", qmt_net_name(net));
     snprintf(best, sizeof best, "models/mtcnn_fp32/%s.onnx", qmt_net_name(net));
     snprintf(store, sizeof store, "%s/%s", run->samples, qmt_net_name(net));
-    uint64_t key = qmt_step_key(&run->steps, name, "train,quantize,augment");
-    if (skip(run, name, key, best))
+    uint64_t key = 0;
+    qmtcnn_status status = net_step_key(run, name, "train,quantize,augment", net, &key, error);
+    if (status == QMTCNN_OK && skip(run, name, key, best))
         return QMTCNN_OK;
     bool resume = false;
-    qmtcnn_status status = may_resume(run, name, key, &resume, error);
+    if (status == QMTCNN_OK)
+        status = may_resume(run, name, key, &resume, error);
     if (status != QMTCNN_OK)
         return status;
     qmt_train_options options = {.net = net,
