@@ -10,7 +10,9 @@
 #define qmt_avx512_int8_run test_avx512_int8_run
 #define qmt_avx512_tiles_row test_avx512_tiles_row
 #define qmt_avx512_picture_pack test_avx512_picture_pack
-#define qmt_avx512_picture_takes test_avx512_picture_takes
+#define qmt_avx512_pictures_takes test_avx512_pictures_takes
+#define qmt_avx512_pictures_scratch_size test_avx512_pictures_scratch_size
+#define qmt_avx512_pictures_run test_avx512_pictures_run
 #define qmt_avx512_picture_scratch_size test_avx512_picture_scratch_size
 #define qmt_avx512_picture_run test_avx512_picture_run
 

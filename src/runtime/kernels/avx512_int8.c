@@ -4,16 +4,25 @@
 
 #include "runtime/kernels/avx2_int8.h"
 
+#include <immintrin.h>
 #include <string.h>
 
-enum { line = 64, lanes = qmt_channel_step };
+enum { line = 64, lanes = qmt_channel_step, ten = 10 };
 
 /* ---- Packing ------------------------------------------------------------------------------------ */
+
+/* P-Net's second layer, of ten channels, reads pixels without their padding: 30 inputs of a row of the kernel make 8
+ * fours then instead of 9. Neighbors must be of one picture. */
+static bool closes_up(const qmt_packed_layer *packed)
+{
+    return packed->in_channels == ten && packed->kernel_width > 1;
+}
 
 /* Fours of inputs of a row of the kernel. */
 static int row_words(const qmt_packed_layer *packed)
 {
-    return packed->kernel_width * ((packed->in_channels + 3) / 4);
+    return closes_up(packed) ? (packed->kernel_width * packed->in_channels + 3) / 4
+                             : packed->kernel_width * ((packed->in_channels + 3) / 4);
 }
 
 static size_t weight_bytes(const qmt_packed_layer *packed)
@@ -21,18 +30,22 @@ static size_t weight_bytes(const qmt_packed_layer *packed)
     return (size_t)packed->out_padded * (size_t)(packed->kernel_height * row_words(packed)) * 4;
 }
 
+/* [out / 16][ky][word][16][4] */
 static void pack_weights(qmt_packed_layer *packed, const qmt_layer *layer)
 {
     int8_t *weight = packed->weight;
-    const size_t taps = qmt_layer_taps(layer), kernel = (size_t)(layer->kernel_height * layer->kernel_width);
+    const size_t taps = qmt_layer_taps(layer), width = (size_t)layer->kernel_width;
+    const size_t kernel = (size_t)layer->kernel_height * width, words = (size_t)row_words(packed);
     const size_t channels = (size_t)layer->in_channels, outputs = (size_t)layer->out_channels;
+    const size_t pixel = closes_up(packed) ? channels : (channels + 3) / 4 * 4; /* inputs of a pixel */
     for (size_t block = 0; block < outputs; block += lanes)
-        for (size_t tap = 0; tap < kernel; tap++)
-            for (size_t in = 0; in < channels; in += 4)
+        for (size_t ky = 0; ky < (size_t)layer->kernel_height; ky++)
+            for (size_t word = 0; word < words; word++)
                 for (size_t lane = 0; lane < lanes; lane++)
-                    for (size_t i = in; i < in + 4; i++, weight++)
-                        if (block + lane < outputs && i < channels)
-                            *weight = layer->weight_int8[(block + lane) * taps + i * kernel + tap];
+                    for (size_t i = 4 * word; i < 4 * word + 4; i++, weight++)
+                        if (block + lane < outputs && i / pixel < width && i % pixel < channels)
+                            *weight =
+                                layer->weight_int8[(block + lane) * taps + i % pixel * kernel + ky * width + i / pixel];
 }
 
 /* Signed inputs come with 128 added; the bias takes it back: sum(w * x) = sum(w * (x + 128)) - 128 * sum(w). Unsigned,
@@ -59,9 +72,10 @@ qmtcnn_status qmt_avx512_int8_pack(const qmt_layer *layer, const qmt_pack_option
 {
     const bool picture = qmt_picture_suits(layer, options);
     const size_t kernel = (size_t)(layer->kernel_height * layer->kernel_width);
-    const size_t inputs = ((size_t)layer->in_channels + 3) / 4 * 4;
-    const size_t bytes = (size_t)qmt_padded_channels(layer->out_channels, false) * kernel * inputs;
-    const size_t more = picture ? (size_t)layer->out_channels * sizeof(qmt_avx512_picture_channel) : 0;
+    const size_t padded = (size_t)qmt_padded_channels(layer->out_channels, false);
+    const size_t inputs = ((size_t)layer->in_channels + 3) / 4 * 4; /* or fewer */
+    const size_t bytes = padded * kernel * inputs;
+    const size_t more = picture ? padded * sizeof(qmt_avx512_picture_channel) : 0;
     qmtcnn_status status = qmt_packed_create(layer, options, bytes + more, packed, error);
     if (status != QMTCNN_OK)
         return status;
@@ -71,7 +85,7 @@ qmtcnn_status qmt_avx512_int8_pack(const qmt_layer *layer, const qmt_pack_option
     if (picture)
         qmt_avx512_picture_pack(layer, picture_channels(*packed));
     (*packed)->pools_sums = picture;
-    (*packed)->interleaves = options->output_scale > 0 || layer->pool_kernel == 0;
+    (*packed)->interleaves = !closes_up(*packed) && (options->output_scale > 0 || layer->pool_kernel == 0);
     return QMTCNN_OK;
 }
 
@@ -87,17 +101,26 @@ static size_t offsets_bytes(const qmt_packed_layer *packed)
     return align_size((size_t)row_words(packed) * sizeof(int32_t));
 }
 
-/* Bytes of an input row with 128 added. */
-static size_t converted_bytes(const qmt_packed_layer *packed, size_t pixels)
+/* Are rows copied before they are read? */
+static bool copies(const qmt_packed_layer *packed)
 {
-    return packed->signed_input ? align_size(pixels * (size_t)packed->in_padded) : 0;
+    return packed->signed_input || closes_up(packed);
+}
+
+/* Bytes of an input row's copy; what is stored at a time may end behind it. */
+static size_t copied_bytes(const qmt_packed_layer *packed, size_t pixels)
+{
+    return copies(packed) ? align_size(pixels * (size_t)packed->in_padded) + line : 0;
 }
 
 size_t qmt_avx512_int8_scratch_size(const qmt_packed_layer *packed, int input_width)
 {
-    const size_t converted = (size_t)packed->kernel_height * converted_bytes(packed, (size_t)input_width);
-    const size_t bytes = offsets_bytes(packed) + converted + align_size(qmt_packed_scratch_size(packed, input_width));
-    const size_t picture = packed->pools_sums ? qmt_avx512_picture_scratch_size(packed, (size_t)input_width) : 0;
+    const size_t copied = (size_t)packed->kernel_height * copied_bytes(packed, (size_t)input_width);
+    const size_t bytes = offsets_bytes(packed) + copied + align_size(qmt_packed_scratch_size(packed, input_width));
+    if (!packed->pools_sums)
+        return bytes;
+    const size_t picture = packed->pool_kernel == 2 ? qmt_avx512_picture_scratch_size(packed)
+                                                    : qmt_avx512_pictures_scratch_size(packed, (size_t)input_width);
     return picture > bytes ? picture : bytes;
 }
 
@@ -108,11 +131,11 @@ struct walk {
     const qmt_packed_layer *packed;
     const qmt_strip *strip;
     int pictures, width; /* pixels of a row of convolution output, of a picture */
-    size_t input_row, converted_row;
+    size_t input_row, copied_row;
     int32_t *offsets;
-    uint8_t *converted; /* signed input: a ring of kernel_height rows */
-    int converted_end;  /* rows below it are converted, or gone */
-    char *ring;         /* pool: rows of convolution output */
+    uint8_t *copied; /* a ring of kernel_height rows */
+    int copied_end;  /* rows below it are copied, or gone */
+    char *ring;      /* pool: rows of convolution output */
     const uint8_t *rows[qmt_max_kernel];
 };
 
@@ -125,28 +148,53 @@ static void start(struct walk *walk, const qmt_packed_layer *packed, const qmt_s
                           .pictures = pictures,
                           .width = strip->input_width - packed->kernel_width + 1,
                           .input_row = pixels * (size_t)packed->in_padded,
-                          .converted_row = converted_bytes(packed, pixels),
+                          .copied_row = copied_bytes(packed, pixels),
                           .offsets = strip->scratch};
-    walk->converted = (uint8_t *)strip->scratch + offsets_bytes(packed);
-    walk->ring = (char *)walk->converted + (size_t)packed->kernel_height * walk->converted_row;
-    for (int kx = 0; kx < packed->kernel_width; kx++)
-        for (int group = 0; group < groups; group++)
-            walk->offsets[kx * groups + group] = kx * pictures * packed->in_padded + 4 * group;
+    walk->copied = (uint8_t *)strip->scratch + offsets_bytes(packed);
+    walk->ring = (char *)walk->copied + (size_t)packed->kernel_height * walk->copied_row;
+    for (int word = 0; word < row_words(packed); word++)
+        walk->offsets[word] =
+            closes_up(packed) ? 4 * word : word / groups * pictures * packed->in_padded + 4 * (word % groups);
 }
 
-/* Adds 128 to a row of signed bytes, 8 at a time: flipping the top bit of each is the same. */
-static void convert_row(const char *from, uint8_t *to, size_t bytes)
+/* Copies pixels without their padding, with 128 added where `sign` is 0x80. */
+static void close_up(const char *from, size_t pixels, uint8_t sign, uint8_t *to)
 {
-    const uint64_t top_bits = 0x8080808080808080u;
-    size_t i = 0;
-    for (; i + 8 <= bytes; i += 8) {
-        uint64_t eight;
-        memcpy(&eight, from + i, 8);
-        eight ^= top_bits;
-        memcpy(to + i, &eight, 8);
+    enum { four = 4 };
+    /* The first five words of each quarter. */
+    const __m512i take = _mm512_setr_epi32(0x00010000, 0x00030002, 0x00080004, 0x000a0009, 0x000c000b, 0x00110010,
+                                           0x00130012, 0x00180014, 0x001a0019, 0x001c001b, 0, 0, 0, 0, 0, 0);
+    const __m512i turn = _mm512_set1_epi8((char)sign);
+    size_t x = 0;
+    for (; x + four <= pixels; x += four, from += four * lanes, to += four * ten) {
+        const __m512i words = _mm512_permutexvar_epi16(take, _mm512_loadu_si512((const void *)from));
+        const __m512i bytes = _mm512_xor_si512(words, turn);
+        _mm256_storeu_si256((__m256i *)(void *)to, _mm512_castsi512_si256(bytes));
+        _mm_storel_epi64((__m128i *)(void *)(to + 2 * lanes), _mm512_extracti32x4_epi32(bytes, 2));
     }
+    for (; x < pixels; x++, from += lanes, to += ten)
+        for (size_t i = 0; i < ten; i++)
+            to[i] = (uint8_t)from[i] ^ sign;
+}
+
+/* Turns over a row's top bits, which adds 128 to signed bytes. */
+static void flip_row(const char *from, size_t bytes, uint8_t *to)
+{
+    const __m512i top_bits = _mm512_set1_epi8(-128);
+    size_t i = 0;
+    for (; i + line <= bytes; i += line)
+        _mm512_storeu_si512((void *)(to + i), _mm512_xor_si512(_mm512_loadu_si512((const void *)(from + i)), top_bits));
     for (; i < bytes; i++)
         to[i] = (uint8_t)from[i] ^ 0x80;
+}
+
+static void copy_row(const struct walk *walk, const char *from, uint8_t *to)
+{
+    const qmt_packed_layer *packed = walk->packed;
+    if (closes_up(packed))
+        close_up(from, (size_t)walk->strip->input_width, packed->signed_input ? 0x80 : 0, to);
+    else
+        flip_row(from, walk->input_row, to);
 }
 
 /* Points walk->rows at the input rows of row y of convolution output. */
@@ -155,12 +203,12 @@ static void find_rows(struct walk *walk, int y)
     const int height = walk->packed->kernel_height;
     for (int row = y; row < y + height; row++) {
         const char *from = (const char *)walk->strip->input + (size_t)row * walk->input_row;
-        uint8_t *to = walk->converted + (size_t)(row % height) * walk->converted_row;
-        if (walk->packed->signed_input && row >= walk->converted_end) {
-            convert_row(from, to, walk->input_row);
-            walk->converted_end = row + 1;
+        uint8_t *to = walk->copied + (size_t)(row % height) * walk->copied_row;
+        if (copies(walk->packed) && row >= walk->copied_end) {
+            copy_row(walk, from, to);
+            walk->copied_end = row + 1;
         }
-        walk->rows[row - y] = walk->packed->signed_input ? to : (const uint8_t *)from;
+        walk->rows[row - y] = copies(walk->packed) ? to : (const uint8_t *)from;
     }
 }
 
@@ -172,7 +220,7 @@ static void convolve(struct walk *walk, int y, void *output)
     const qmt_avx512_row row = {.rows = walk->rows,
                                 .offsets = walk->offsets,
                                 .words = row_words(packed),
-                                .step = (size_t)packed->in_padded,
+                                .step = (size_t)(closes_up(packed) ? packed->in_channels : packed->in_padded),
                                 .output = output,
                                 .output_pixel = qmt_packed_output_pixel(packed),
                                 .pixels = walk->width * walk->pictures,
@@ -212,8 +260,12 @@ static void run_pooled(struct walk *walk, size_t ring_row, size_t output_row)
 void qmt_avx512_int8_run(const qmt_packed_layer *packed, const qmt_strip *strip)
 {
     struct walk walk;
-    if (packed->pools_sums && qmt_avx512_picture_takes(strip->pictures)) {
+    if (packed->pools_sums && packed->pool_kernel == 2 && strip->pictures <= 1) {
         qmt_avx512_picture_run(packed, picture_channels(packed), strip);
+        return;
+    }
+    if (packed->pools_sums && packed->pool_kernel == 3 && qmt_avx512_pictures_takes(strip->pictures)) {
+        qmt_avx512_pictures_run(packed, picture_channels(packed), strip);
         return;
     }
     start(&walk, packed, strip);

@@ -4,7 +4,7 @@
  * VPDPBUSD multiplies 64 unsigned by 64 signed bytes and adds the products, four at a time, to 16 sums of 32 bits,
  * without saturation. Signed inputs come with 128 added, which the bias makes up for. In most layers a register holds
  * 16 output channels, and a pixel's next four inputs are broadcast to all of them (avx512_int8_tiles.c); in the
- * picture's layer it holds 16 pixels, and a channel's next four weights are (avx512_int8_picture.c). */
+ * picture's layer it holds 16 pixels, and a channel's next four weights are (avx512_int8_picture.h). */
 #ifndef QMT_AVX512_INT8_H
 #define QMT_AVX512_INT8_H
 
@@ -37,12 +37,16 @@ void qmt_avx512_int8_run(const qmt_packed_layer *packed, const qmt_strip *strip)
 /* Weights: [out / 16][ky][word][16][4]. */
 void qmt_avx512_tiles_row(const qmt_packed_layer *packed, const qmt_avx512_row *row);
 
-/* Layers of the picture that qmt_picture_suits() takes. Can strips of so many pictures side by side run? */
+/* Layers of the picture that qmt_picture_suits() takes: one picture under a pool of 2 x 2 (avx512_int8_picture.c), or
+ * up to 16 side by side under one of 3 x 3 (avx512_int8_pictures.c), rows of `pixels` of all together. */
+/* Channels are padded: out_padded of them, cleared. */
 void qmt_avx512_picture_pack(const qmt_layer *layer, qmt_avx512_picture_channel *channels);
-bool qmt_avx512_picture_takes(int pictures);
-/* Bytes of scratch for rows of `pixels`, of all pictures together. */
-size_t qmt_avx512_picture_scratch_size(const qmt_packed_layer *packed, size_t pixels);
+size_t qmt_avx512_picture_scratch_size(const qmt_packed_layer *packed);
 void qmt_avx512_picture_run(const qmt_packed_layer *packed, const qmt_avx512_picture_channel *channels,
                             const qmt_strip *strip);
+bool qmt_avx512_pictures_takes(int pictures);
+size_t qmt_avx512_pictures_scratch_size(const qmt_packed_layer *packed, size_t pixels);
+void qmt_avx512_pictures_run(const qmt_packed_layer *packed, const qmt_avx512_picture_channel *channels,
+                             const qmt_strip *strip);
 
 #endif

@@ -1,21 +1,12 @@
 /* Convolution in tiles of some neighboring pixels x one or two blocks of 16 channels, whose sums stay in registers
- * until they are bytes. Heads of which eight channels or fewer are wanted have half a register for each pixel. */
+ * until they are bytes. */
 #ifdef QMT_KERNELS_AVX512VNNI
 #include "runtime/kernels/avx512_int8.h"
 
 #include <immintrin.h>
 #include <string.h>
 
-enum { lanes = qmt_channel_step, block_bytes = 4 * lanes, most_sums = 26, half = lanes / 2, five = 5 };
-
-/* Loops over a tile must be unrolled, so that its sums live in registers. */
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#elif defined(__GNUC__)
-#define UNROLL _Pragma("GCC unroll 32")
-#else
-#define UNROLL
-#endif
+enum { lanes = qmt_channel_step, block_bytes = 4 * lanes, most_sums = 26, five = 5, narrow_words = 8 };
 
 /* A tile on its way. */
 struct tile {
@@ -41,18 +32,21 @@ QMT_INLINE void sum_tile(const struct tile *tile, __m512i *sum, const int pixels
     const qmt_avx512_row *row = tile->row;
     const size_t step = row->step, start = (size_t)tile->x * step, next = tile->block_weights;
     const int8_t *weight = tile->weight;
-    UNROLL for (int i = 0; i < pixels * blocks; i++) sum[i] =
-        _mm512_loadu_si512((const void *)(tile->packed->bias_int32 + tile->channel + i % blocks * lanes));
+    QMT_UNROLL
+    for (int i = 0; i < pixels * blocks; i++)
+        sum[i] = _mm512_loadu_si512((const void *)(tile->packed->bias_int32 + tile->channel + i % blocks * lanes));
     for (int ky = 0; ky < tile->packed->kernel_height; ky++) {
         const uint8_t *from = row->rows[ky] + start;
         for (int i = 0; i < row->words; i++, weight += block_bytes) {
             const uint8_t *base[most_sums / five + 1];
             base[0] = from + row->offsets[i];
-            UNROLL for (int b = 1; b * five < pixels; b++) base[b] = base[b - 1] + five * step;
+            QMT_UNROLL
+            for (int b = 1; b * five < pixels; b++)
+                base[b] = base[b - 1] + five * step;
             const __m512i low = _mm512_load_si512((const void *)weight);
             const __m512i high = blocks > 1 ? _mm512_load_si512((const void *)(weight + next)) : low;
-            UNROLL for (int p = 0; p < pixels; p++)
-            {
+            QMT_UNROLL
+            for (int p = 0; p < pixels; p++) {
                 const __m512i inputs = _mm512_set1_epi32(four_inputs(base, step, p));
                 sum[p * blocks] = _mm512_dpbusd_epi32(sum[p * blocks], inputs, low);
                 if (blocks > 1)
@@ -106,8 +100,8 @@ QMT_INLINE void finish_relu(const struct tile *tile, __m512i *sum, const int pix
     const size_t pixel = tile->row->output_pixel;
     const bool whole = pixel == (size_t)(blocks * lanes); /* pixels are neighbors */
     char *output = (char *)tile->row->output + (size_t)tile->x * pixel + tile->channel;
-    UNROLL for (int i = 0; i < pixels * blocks; i += 4, output += (size_t)(4 / blocks) * pixel)
-    {
+    QMT_UNROLL
+    for (int i = 0; i < pixels * blocks; i += 4, output += (size_t)(4 / blocks) * pixel) {
         const int count = pixels * blocks - i < 4 ? pixels * blocks - i : 4;
         const __m512i four[4] = {sum[i], count > 1 ? sum[i + 1] : sum[i], count > 2 ? sum[i + 2] : sum[i],
                                  count > 3 ? sum[i + 3] : sum[i]};
@@ -155,53 +149,70 @@ QMT_INLINE void run_tile(const struct tile *tile, const int pixels, const int bl
         return;
     }
     int32_t sums[most_sums * lanes];
-    UNROLL for (int i = 0; i < pixels * blocks; i++) _mm512_storeu_si512((void *)(sums + i * lanes), sum[i]);
+    QMT_UNROLL
+    for (int i = 0; i < pixels * blocks; i++)
+        _mm512_storeu_si512((void *)(sums + i * lanes), sum[i]);
     finish_any(tile, sums, pixels, blocks);
 }
 
-/* ---- Heads of few channels ------------------------------------------------------------------------ */
+/* ---- P-Net's heads, where landmarks are not asked for ---------------------------------------------- */
 
-/* Eight channels of `pixels`, as floats. */
-QMT_INLINE void run_narrow(const struct tile *tile, const int pixels)
+/* The sums of a pixel's eight channels, each in two lanes: of even fours of its 32 inputs, and of odd ones. */
+QMT_INLINE __m512i narrow_sum(const uint8_t *input, const __m512i *weights, __m512i sum)
 {
-    const qmt_packed_layer *packed = tile->packed;
-    const qmt_avx512_row *row = tile->row;
-    const size_t step = row->step, start = (size_t)tile->x * step, pixel = row->output_pixel;
-    const int8_t *weight = tile->weight;
-    __m256i sum[most_sums];
-    UNROLL for (int p = 0; p < pixels; p++) sum[p] =
-        _mm256_loadu_si256((const __m256i *)(const void *)packed->bias_int32);
-    for (int ky = 0; ky < packed->kernel_height; ky++)
-        for (int i = 0; i < row->words; i++, weight += block_bytes) {
-            const uint8_t *base[most_sums / five + 1];
-            base[0] = row->rows[ky] + start + row->offsets[i];
-            UNROLL for (int b = 1; b * five < pixels; b++) base[b] = base[b - 1] + five * step;
-            const __m256i eight = _mm256_load_si256((const __m256i *)(const void *)weight);
-            UNROLL for (int p = 0; p < pixels; p++) sum[p] =
-                _mm256_dpbusd_epi32(sum[p], _mm256_set1_epi32(four_inputs(base, step, p)), eight);
-        }
-    const __m256 factor = _mm256_loadu_ps(packed->factor), negative = _mm256_loadu_ps(packed->negative_factor);
-    char *output = (char *)row->output + (size_t)tile->x * pixel;
-    UNROLL for (int p = 0; p < pixels; p++, output += pixel)
-    {
-        const __m256 positive = _mm256_castsi256_ps(_mm256_cmpgt_epi32(sum[p], _mm256_setzero_si256()));
-        const __m256 signs = _mm256_blendv_ps(negative, factor, positive);
-        _mm256_storeu_ps((float *)(void *)output, _mm256_mul_ps(_mm256_cvtepi32_ps(sum[p]), signs));
+    QMT_UNROLL
+    for (int i = 0; i < narrow_words / 2; i++) {
+        int64_t eight;
+        memcpy(&eight, input + 8 * i, sizeof eight);
+        sum = _mm512_dpbusd_epi32(sum, _mm512_set1_epi64(eight), weights[i]);
     }
+    return sum;
 }
 
-static void narrow_row(struct tile *tile)
+/* Two pixels' values: the first's channels, then the second's. */
+QMT_INLINE __m512i narrow_values(__m512i first, __m512i second, __m512 factor, __m512 negative)
 {
-    enum { wide = 20, less = 8 };
-    const int pixels = tile->row->pixels, most = pixels >= wide ? wide : pixels >= less ? less : 1;
-    for (int x = 0; x < pixels; x += most) { /* overlapping tiles give the same numbers twice */
-        tile->x = x + most <= pixels ? x : pixels - most;
-        if (most == wide)
-            run_narrow(tile, wide);
-        else if (most == less)
-            run_narrow(tile, less);
-        else
-            run_narrow(tile, 1);
+    const __m512i order = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
+    const __m512i even = _mm512_add_epi32(first, _mm512_srli_epi64(first, 32));
+    const __m512i odd = _mm512_add_epi32(second, _mm512_slli_epi64(second, 32));
+    const __m512i sum = _mm512_mask_blend_epi32(0xaaaa, even, odd);
+    const __mmask16 positive = _mm512_cmpgt_epi32_mask(sum, _mm512_setzero_si512());
+    const __m512 value = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), _mm512_mask_blend_ps(positive, negative, factor));
+    return _mm512_permutexvar_epi32(order, _mm512_castps_si512(value));
+}
+
+/* Is this a layer, and are those the channels, that narrow_row() computes? */
+static bool suits_narrow(const qmt_packed_layer *packed, const qmt_avx512_row *row)
+{
+    return packed->finish == QMT_FINISH_REAL && packed->kernel_height == 1 && packed->kernel_width == 1 &&
+           row->words == narrow_words && row->channels <= lanes / 2;
+}
+
+/* Eight channels of a 1 x 1 kernel over 32, as floats: with two lanes a channel none is idle. */
+static void narrow_row(const qmt_packed_layer *packed, const qmt_avx512_row *row)
+{
+    const __m512i pairs = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    const __m512i twice = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
+    const __m512 factor = _mm512_permutexvar_ps(twice, _mm512_loadu_ps(packed->factor));
+    const __m512 negative = _mm512_permutexvar_ps(twice, _mm512_loadu_ps(packed->negative_factor));
+    const __m512i biases = _mm512_permutexvar_epi32(twice, _mm512_loadu_si512((const void *)packed->bias_int32));
+    const __m512i bias = _mm512_mask_blend_epi32(0x5555, _mm512_setzero_si512(), biases);
+    const int8_t *weight = packed->weight;
+    const size_t step = row->step, pixel = row->output_pixel;
+    const uint8_t *input = row->rows[0];
+    char *output = row->output;
+    __m512i weights[narrow_words / 2];
+    for (int i = 0; i < narrow_words / 2; i++, weight += 2 * block_bytes)
+        weights[i] = _mm512_permutex2var_epi32(_mm512_load_si512((const void *)weight), pairs,
+                                               _mm512_load_si512((const void *)(weight + block_bytes)));
+    for (int x = 0; x < row->pixels; x += 2, input += 2 * step, output += 2 * pixel) {
+        const bool two = x + 1 < row->pixels;
+        const __m512i first = narrow_sum(input, weights, bias);
+        const __m512i second = two ? narrow_sum(input + step, weights, bias) : first;
+        const __m512i values = narrow_values(first, second, factor, negative);
+        _mm256_storeu_si256((__m256i *)(void *)output, _mm512_castsi512_si256(values));
+        if (two)
+            _mm256_storeu_si256((__m256i *)(void *)(output + pixel), _mm512_extracti64x4_epi64(values, 1));
     }
 }
 
@@ -258,9 +269,8 @@ void qmt_avx512_tiles_row(const qmt_packed_layer *packed, const qmt_avx512_row *
     const int pixels = row->pixels;
     struct tile tile = {.packed = packed, .row = row};
     tile.block_weights = (size_t)(packed->kernel_height * row->words) * block_bytes;
-    if (packed->finish == QMT_FINISH_REAL && row->channels <= half) {
-        tile.weight = packed->weight;
-        narrow_row(&tile);
+    if (suits_narrow(packed, row)) {
+        narrow_row(packed, row);
         return;
     }
     int blocks;

@@ -12,6 +12,23 @@
 #define QMT_INLINE static inline
 #endif
 
+/* Loops over a tile's sums must be unrolled, so that these live in registers. Not under sanitizers, whose checks in
+ * each copy of a loop would take minutes to compile. */
+#if defined(__clang__)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(undefined_behavior_sanitizer)
+#define QMT_SANITIZED
+#endif
+#endif
+#if defined(QMT_SANITIZED)
+#define QMT_UNROLL
+#elif defined(__clang__)
+#define QMT_UNROLL _Pragma("clang loop unroll(full)")
+#elif defined(__GNUC__)
+#define QMT_UNROLL _Pragma("GCC unroll 32")
+#else
+#define QMT_UNROLL
+#endif
+
 /* What becomes of INT8 sums. */
 typedef enum qmt_finish {
     QMT_FINISH_BYTE = 0, /* bytes, with any activation and factor */

@@ -6,15 +6,6 @@
 
 #include "runtime/kernels/packed.h"
 
-/* Loops over a tile's sums must be unrolled, so that these live in registers. */
-#if defined(__clang__)
-#define QMT_UNROLL _Pragma("clang loop unroll(full)")
-#elif defined(__GNUC__)
-#define QMT_UNROLL _Pragma("GCC unroll 32")
-#else
-#define QMT_UNROLL
-#endif
-
 /* How many floats a register holds, and how many sums the register file holds beside the weights and the input that
  * they are made of: those of 8, 16 or 32 neighboring channels of qmt_tile8, qmt_tile16 or qmt_tile32 pixels, and those
  * of qmt_plane_channels channels of qmt_plane_vectors registers of pixels. */
