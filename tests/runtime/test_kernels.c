@@ -170,34 +170,33 @@ static void check_strips(const struct trial *trial, const struct table *table, c
             fail_msg("strips of %d rows differ from the whole: %s", strip, current);
 }
 
-static void check_trial(const struct table *table, uint64_t seed, struct trial_buffers *buffers, struct tally *tally)
+static void check_trial(const struct table *table, struct trial *trial, uint64_t seed, struct trial_buffers *buffers,
+                        struct tally *tally)
 {
     const qmt_kernels *reference_kernels = qmt_kernels_c();
     qmt_packed_layer *packed, *reference;
-    struct trial trial;
     qmtcnn_error error;
-    trial_make(&trial, seed, true);
-    announce(&trial, table, seed);
-    assert_ok(table->kernels->pack(&trial.layer, &trial.options, &packed, &error), &error);
-    assert_ok(reference_kernels->pack(&trial.layer, &trial.options, &reference, &error), &error);
-    assert_true(table->kernels->bytes(packed) >= (size_t)trial.layer.out_channels * qmt_layer_taps(&trial.layer));
+    announce(trial, table, seed);
+    assert_ok(table->kernels->pack(&trial->layer, &trial->options, &packed, &error), &error);
+    assert_ok(reference_kernels->pack(&trial->layer, &trial->options, &reference, &error), &error);
+    assert_true(table->kernels->bytes(packed) >= (size_t)trial->layer.out_channels * qmt_layer_taps(&trial->layer));
     if (!packed->interleaves)
-        trial.pictures = 1;
-    trial_run(&trial, table->kernels, packed, 0, trial.pictures, trial.out_height, 0, buffers);
+        trial->pictures = 1;
+    trial_run(trial, table->kernels, packed, 0, trial->pictures, trial->out_height, 0, buffers);
     check_guards(buffers);
     char *whole = copy_output(buffers);
-    check_strips(&trial, table, packed, whole, seed, buffers);
-    for (int n = 0; n < trial.pictures; n++) {
-        trial_run(&trial, reference_kernels, reference, n, 1, trial.out_height, 0, buffers);
-        compare(&trial, buffers->output.data, whole, trial.pictures, n, tally);
+    check_strips(trial, table, packed, whole, seed, buffers);
+    for (int n = 0; n < trial->pictures; n++) {
+        trial_run(trial, reference_kernels, reference, n, 1, trial->out_height, 0, buffers);
+        compare(trial, buffers->output.data, whole, trial->pictures, n, tally);
     }
     tally->shapes++;
-    tally->int8 += trial.options.int8;
-    tally->interleaved += trial.pictures > 1;
+    tally->int8 += trial->options.int8;
+    tally->interleaved += trial->pictures > 1;
     free(whole);
     reference_kernels->release(reference);
     table->kernels->release(packed);
-    trial_free(&trial);
+    trial_free(trial);
 }
 
 static void tables_agree_with_c(void **state)
@@ -211,12 +210,99 @@ static void tables_agree_with_c(void **state)
         const int rounds = settings->rounds ? settings->rounds : few ? 500 : 2500;
         struct tally tally = {0};
         const double start = qmt_seconds();
-        for (int i = 0; i < rounds; i++)
-            check_trial(table, settings->seed + (uint64_t)i, &buffers, &tally);
+        for (int i = 0; i < rounds; i++) {
+            struct trial trial;
+            trial_make(&trial, settings->seed + (uint64_t)i, true);
+            check_trial(table, &trial, settings->seed + (uint64_t)i, &buffers, &tally);
+        }
         print_message("%s%s: %d shapes in %.1f s; %d INT8, all bits equal; FP32 within %.2f of the bound; %d with "
                       "pictures side by side\n",
                       table->kernels->name, table->emulated ? " (emulated)" : "", tally.shapes, qmt_seconds() - start,
                       tally.int8, tally.worst, tally.interleaved);
+    }
+    trial_buffers_free(&buffers);
+}
+
+/* ---- The networks' layers ------------------------------------------------------------------------- */
+
+/* R- and O-Net's as a picture, or as many side by side where the table takes them. */
+static const struct network_layer {
+    const char *name;
+    int in, out, kernel, pool_kernel, pool_stride, width, height, pictures;
+    bool picture, head;
+} network_layers[] = {{"P-Net conv1", 3, 10, 3, 2, 2, 384, 40, 1, true, false},
+                      {"P-Net conv2", 10, 16, 3, 0, 0, 191, 22, 1, false, false},
+                      {"P-Net conv3", 16, 32, 3, 0, 0, 189, 20, 1, false, false},
+                      {"P-Net heads", 32, 16, 1, 0, 0, 187, 18, 1, false, true},
+                      {"R-Net conv1", 3, 28, 3, 3, 2, 24, 24, 8, true, false},
+                      {"R-Net conv2", 28, 48, 3, 3, 2, 11, 11, 8, false, false},
+                      {"R-Net conv3", 48, 64, 2, 0, 0, 4, 4, 8, false, false},
+                      {"R-Net fc", 64, 128, 3, 0, 0, 3, 3, 8, false, false},
+                      {"O-Net conv1", 3, 32, 3, 3, 2, 48, 48, 8, true, false},
+                      {"O-Net conv2", 32, 64, 3, 3, 2, 23, 23, 8, false, false},
+                      {"O-Net conv3", 64, 64, 3, 2, 2, 10, 10, 8, false, false},
+                      {"O-Net conv4", 64, 128, 2, 0, 0, 4, 4, 8, false, false},
+                      {"O-Net fc", 128, 256, 3, 0, 0, 3, 3, 8, false, false}};
+
+static void network_trial(const struct network_layer *layer, bool int8, uint64_t seed, struct trial *trial)
+{
+    qmtcnn_error error;
+    test_random random = {seed};
+    memset(trial, 0, sizeof *trial);
+    assert_ok(qmt_layer_init(&trial->layer, layer->name, layer->in, layer->out, layer->kernel, layer->kernel,
+                             layer->head ? QMT_ACTIVATION_NONE : QMT_ACTIVATION_RELU, &error),
+              &error);
+    test_fill_layer(&trial->layer, &random);
+    trial->layer.pool_kernel = layer->pool_kernel;
+    trial->layer.pool_stride = layer->pool_stride;
+    trial->options = (qmt_pack_options){.int8 = int8,
+                                        .picture = layer->picture,
+                                        .signed_input = layer->picture,
+                                        .output_scale = int8 && !layer->head ? 3.0f / 127.0f : 0.0f};
+    if (int8)
+        assert_ok(qmt_layer_quantize(&trial->layer, 1.0f / 127.0f, NULL, &error), &error);
+    trial->height = layer->height;
+    trial->width = layer->width;
+    trial->pictures = layer->pictures;
+    assert_true(
+        qmt_layer_output_size(&trial->layer, trial->height, trial->width, &trial->out_height, &trial->out_width));
+    trial->in_pixel = (size_t)qmt_padded_channels(layer->in, layer->picture) * (int8 ? 1 : sizeof(float));
+    trial->in_row = (size_t)trial->width * trial->in_pixel;
+    trial->out_pixel =
+        (size_t)qmt_padded_channels(layer->out, false) * (trial->options.output_scale > 0 ? 1 : sizeof(float));
+    trial->out_row = (size_t)trial->out_width * trial->out_pixel;
+    trial_fill(trial, &random);
+}
+
+/* The same layer on maps and crops of other sizes. Random layers seldom hit what tables have made for these alone. */
+static void check_network_layer(const struct table *table, const struct network_layer *usual, uint64_t seed,
+                                struct trial_buffers *buffers, struct tally *tally)
+{
+    test_random random = {seed * 0x9e3779b97f4a7c15u + 1};
+    struct network_layer layer = *usual;
+    struct trial trial;
+    layer.width = layer.kernel + 3 + test_below(&random, layer.pictures > 1 ? 12 : 110);
+    layer.height = layer.kernel + 3 + test_below(&random, 6);
+    layer.pictures = layer.pictures > 1 ? 1 + test_below(&random, trial_most_pictures) : 1;
+    network_trial(&layer, true, test_bits(&random), &trial);
+    if (test_below(&random, 3) == 0)
+        trial.layer.activation = QMT_ACTIVATION_NONE;
+    if (layer.head && test_below(&random, 2))
+        trial.wanted = 6;
+    check_trial(table, &trial, seed, buffers, tally);
+}
+
+static void network_layers_agree_with_c(void **state)
+{
+    const struct settings *settings = *state;
+    struct trial_buffers buffers;
+    trial_buffers_create(&buffers);
+    for (int t = 0; t < settings->count; t++) {
+        struct tally tally = {0};
+        for (uint64_t i = 0; i < 12; i++)
+            for (size_t layer = 0; layer < sizeof network_layers / sizeof *network_layers; layer++)
+                check_network_layer(&settings->tables[t], &network_layers[layer], settings->seed + i, &buffers, &tally);
+        assert_int_equal(tally.int8, tally.shapes);
     }
     trial_buffers_free(&buffers);
 }
@@ -347,55 +433,6 @@ static void tables_by_name(void **state)
 
 /* ---- Speed --------------------------------------------------------------------------------------- */
 
-/* The networks' layers. R- and O-Net's as a picture, or as many side by side where the table takes them. */
-static const struct bench_layer {
-    const char *name;
-    int in, out, kernel, pool_kernel, pool_stride, width, height, pictures;
-    bool picture, head;
-} bench_layers[] = {{"P-Net conv1", 3, 10, 3, 2, 2, 384, 40, 1, true, false},
-                    {"P-Net conv2", 10, 16, 3, 0, 0, 191, 22, 1, false, false},
-                    {"P-Net conv3", 16, 32, 3, 0, 0, 189, 20, 1, false, false},
-                    {"P-Net heads", 32, 16, 1, 0, 0, 187, 18, 1, false, true},
-                    {"R-Net conv1", 3, 28, 3, 3, 2, 24, 24, 8, true, false},
-                    {"R-Net conv2", 28, 48, 3, 3, 2, 11, 11, 8, false, false},
-                    {"R-Net conv3", 48, 64, 2, 0, 0, 4, 4, 8, false, false},
-                    {"R-Net fc", 64, 128, 3, 0, 0, 3, 3, 8, false, false},
-                    {"O-Net conv1", 3, 32, 3, 3, 2, 48, 48, 8, true, false},
-                    {"O-Net conv2", 32, 64, 3, 3, 2, 23, 23, 8, false, false},
-                    {"O-Net conv3", 64, 64, 3, 2, 2, 10, 10, 8, false, false},
-                    {"O-Net conv4", 64, 128, 2, 0, 0, 4, 4, 8, false, false},
-                    {"O-Net fc", 128, 256, 3, 0, 0, 3, 3, 8, false, false}};
-
-static void bench_trial(const struct bench_layer *layer, bool int8, struct trial *trial)
-{
-    qmtcnn_error error;
-    test_random random = {7};
-    memset(trial, 0, sizeof *trial);
-    assert_ok(qmt_layer_init(&trial->layer, layer->name, layer->in, layer->out, layer->kernel, layer->kernel,
-                             layer->head ? QMT_ACTIVATION_NONE : QMT_ACTIVATION_RELU, &error),
-              &error);
-    test_fill_layer(&trial->layer, &random);
-    trial->layer.pool_kernel = layer->pool_kernel;
-    trial->layer.pool_stride = layer->pool_stride;
-    trial->options = (qmt_pack_options){.int8 = int8,
-                                        .picture = layer->picture,
-                                        .signed_input = layer->picture,
-                                        .output_scale = int8 && !layer->head ? 3.0f / 127.0f : 0.0f};
-    if (int8)
-        assert_ok(qmt_layer_quantize(&trial->layer, 1.0f / 127.0f, NULL, &error), &error);
-    trial->height = layer->height;
-    trial->width = layer->width;
-    trial->pictures = layer->pictures;
-    assert_true(
-        qmt_layer_output_size(&trial->layer, trial->height, trial->width, &trial->out_height, &trial->out_width));
-    trial->in_pixel = (size_t)qmt_padded_channels(layer->in, layer->picture) * (int8 ? 1 : sizeof(float));
-    trial->in_row = (size_t)trial->width * trial->in_pixel;
-    trial->out_pixel =
-        (size_t)qmt_padded_channels(layer->out, false) * (trial->options.output_scale > 0 ? 1 : sizeof(float));
-    trial->out_row = (size_t)trial->out_width * trial->out_pixel;
-    trial_fill(trial, &random);
-}
-
 /* GMAC/s, from the fastest of many runs; *macs: of one run. */
 static double bench_speed(const qmt_kernels *kernels, struct trial *trial, double *macs, struct trial_buffers *buffers)
 {
@@ -436,13 +473,13 @@ static void bench(const struct settings *settings)
     for (int t = 0; t < settings->count; t++)
         printf(" %10s int8 %10s fp32", settings->tables[t].kernels->name, "");
     printf("\n");
-    for (size_t i = 0; i < sizeof bench_layers / sizeof *bench_layers; i++) {
-        printf("%-14s", bench_layers[i].name);
+    for (size_t i = 0; i < sizeof network_layers / sizeof *network_layers; i++) {
+        printf("%-14s", network_layers[i].name);
         for (int t = 0; t < settings->count; t++)
             for (int int8 = 1; int8 >= 0; int8--) {
                 struct trial trial;
                 double macs;
-                bench_trial(&bench_layers[i], int8, &trial);
+                network_trial(&network_layers[i], int8, 7, &trial);
                 printf(" %15.2f", bench_speed(settings->tables[t].kernels, &trial, &macs, &buffers));
                 trial_free(&trial);
             }
@@ -503,6 +540,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(tables_compute_what_loops_compute, &settings),
         cmocka_unit_test_prestate(tables_agree_with_c, &settings),
+        cmocka_unit_test_prestate(network_layers_agree_with_c, &settings),
         cmocka_unit_test_prestate(requantization_by_hand, &settings),
         cmocka_unit_test_prestate(pixels_are_normalized, &settings),
         cmocka_unit_test_prestate(tables_by_name, &settings),

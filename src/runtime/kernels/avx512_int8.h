@@ -38,8 +38,8 @@ void qmt_avx512_int8_run(const qmt_packed_layer *packed, const qmt_strip *strip)
 void qmt_avx512_tiles_row(const qmt_packed_layer *packed, const qmt_avx512_row *row);
 
 /* Layers of the picture that qmt_picture_suits() takes: one picture under a pool of 2 x 2 (avx512_int8_picture.c), or
- * up to 16 side by side under one of 3 x 3 (avx512_int8_pictures.c), rows of `pixels` of all together. */
-/* Channels are padded: out_padded of them, cleared. */
+ * up to 16 side by side under one of 3 x 3 (avx512_int8_pictures.c), rows of `pixels` of all together. channels[],
+ * which has been cleared, is as long as the padded output. */
 void qmt_avx512_picture_pack(const qmt_layer *layer, qmt_avx512_picture_channel *channels);
 size_t qmt_avx512_picture_scratch_size(const qmt_packed_layer *packed);
 void qmt_avx512_picture_run(const qmt_packed_layer *packed, const qmt_avx512_picture_channel *channels,

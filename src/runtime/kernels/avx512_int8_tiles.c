@@ -1,12 +1,21 @@
 /* Convolution in tiles of some neighboring pixels x one or two blocks of 16 channels, whose sums stay in registers
- * until they are bytes. */
+ * until they are bytes. Tiles are small: then the processor can begin with the next one while a tile's sums
+ * become bytes (measured: 2 % faster than 13 pixels x 2 blocks in P-Net). */
 #ifdef QMT_KERNELS_AVX512VNNI
 #include "runtime/kernels/avx512_int8.h"
 
 #include <immintrin.h>
 #include <string.h>
 
-enum { lanes = qmt_channel_step, block_bytes = 4 * lanes, most_sums = 26, five = 5, narrow_words = 8 };
+enum {
+    lanes = qmt_channel_step,
+    block_bytes = 4 * lanes,
+    most_sums = 16,
+    most_one = 12,
+    most_two = 8,
+    five = 5,
+    narrow_words = 8
+};
 
 /* A tile on its way. */
 struct tile {
@@ -17,8 +26,7 @@ struct tile {
     int channel, x;
 };
 
-/* The next four inputs of pixel p, from which base[p / 5] is so many pixels away that few registers hold all addresses.
- */
+/* The next four inputs of pixel p. base[i] points at those of pixel 5 * i: so few registers hold all addresses. */
 QMT_INLINE int32_t four_inputs(const uint8_t *const *base, size_t step, const int p)
 {
     int32_t four;
@@ -225,10 +233,7 @@ static void run_two(const struct tile *tile, int pixels)
     case 2: run_tile(tile, 2, 2); break;
     case 4: run_tile(tile, 4, 2); break;
     case 6: run_tile(tile, 6, 2); break;
-    case 8: run_tile(tile, 8, 2); break;
-    case 10: run_tile(tile, 10, 2); break;
-    case 12: run_tile(tile, 12, 2); break;
-    default: run_tile(tile, 13, 2); break;
+    default: run_tile(tile, most_two, 2); break;
     }
 }
 
@@ -239,20 +244,18 @@ static void run_one(const struct tile *tile, int pixels)
     case 2: run_tile(tile, 2, 1); break;
     case 4: run_tile(tile, 4, 1); break;
     case 8: run_tile(tile, 8, 1); break;
-    case 12: run_tile(tile, 12, 1); break;
-    case 16: run_tile(tile, 16, 1); break;
-    case 20: run_tile(tile, 20, 1); break;
-    default: run_tile(tile, 24, 1); break;
+    default: run_tile(tile, most_one, 1); break;
     }
 }
 
 /* The tile that takes `pixels` of a row that has `all`, or as many as it can. */
 static int tile_size(int pixels, int all, int blocks)
 {
-    static const int sizes[2][8] = {{1, 2, 4, 8, 12, 16, 20, 24}, {1, 2, 4, 6, 8, 10, 12, 13}};
-    const int *size = sizes[blocks - 1];
+    enum { sizes = 5 };
+    static const int one[sizes] = {1, 2, 4, 8, most_one}, two[sizes] = {1, 2, 4, 6, most_two};
+    const int *size = blocks == 2 ? two : one;
     int i = 0;
-    while (i < 7 && size[i] < pixels && size[i + 1] <= all)
+    while (i < sizes - 1 && size[i] < pixels && size[i + 1] <= all)
         i++;
     return size[i];
 }
@@ -276,7 +279,7 @@ void qmt_avx512_tiles_row(const qmt_packed_layer *packed, const qmt_avx512_row *
     int blocks;
     for (int channel = 0; channel < row->channels; channel += blocks * lanes) {
         blocks = packed->out_padded - channel > lanes ? 2 : 1;
-        const int step = share(pixels, blocks == 2 ? 13 : 24);
+        const int step = share(pixels, blocks == 2 ? most_two : most_one);
         tile.channel = channel;
         tile.weight = (const int8_t *)packed->weight + (size_t)(channel / lanes) * tile.block_weights;
         for (int x = 0; x < pixels;) { /* overlapping tiles give the same numbers twice */
