@@ -10,20 +10,20 @@ static const double converged = 1e-3, most_factor = 1e4;
 static double column_range(const qmt_layer *layer, int c)
 {
     size_t area = (size_t)layer->kernel_height * (size_t)layer->kernel_width, taps = qmt_layer_taps(layer);
-    double range = 0;
+    float range = 0;
     for (int o = 0; o < layer->out_channels; o++)
         for (size_t i = 0; i < area; i++)
-            range = fmax(range, fabs((double)layer->weight[(size_t)o * taps + (size_t)c * area + i]));
-    return range;
+            range = fmaxf(range, fabsf(layer->weight[(size_t)o * taps + (size_t)c * area + i]));
+    return (double)range;
 }
 
 static double row_range(const qmt_layer *layer, int c)
 {
     size_t taps = qmt_layer_taps(layer);
-    double range = 0;
+    float range = 0;
     for (size_t i = 0; i < taps; i++)
-        range = fmax(range, fabs((double)layer->weight[(size_t)c * taps + i]));
-    return range;
+        range = fmaxf(range, fabsf(layer->weight[(size_t)c * taps + i]));
+    return (double)range;
 }
 
 static void scale_row(qmt_layer *layer, int c, double factor)

@@ -110,12 +110,12 @@ static double weight_error(const float *weights, size_t count, double range)
 
 float qmt_weight_mse_range(const float *weights, size_t count)
 {
-    double largest = 0;
+    float largest = 0;
     for (size_t i = 0; i < count; i++)
-        largest = fmax(largest, fabs((double)weights[i]));
+        largest = fmaxf(largest, fabsf(weights[i]));
     if (!(largest > 0))
         return 0;
-    double best = largest, least = INFINITY, range = largest;
+    double best = (double)largest, least = INFINITY, range = best;
     for (int i = 0; i < candidates; i++, range *= step_down) {
         double error = weight_error(weights, count, range);
         if (error < least) {
