@@ -1,21 +1,13 @@
 /* Resizing on x86 processors with AVX2: VPMADDWD multiplies two taps by their weights and adds the products. */
-#include "runtime/detect/resize_kernels.h"
+#include "runtime/detect/resize_loops.h"
 
 #if defined(__AVX2__)
 #include <immintrin.h>
 #include <string.h>
 
-#if defined(__GNUC__)
-#define QMT_INLINE static inline __attribute__((always_inline))
-#else
-#define QMT_INLINE static inline
-#endif
-
 enum {
     wide = 32, /* values that the first pass makes at once */
-    narrow = 16,
-    row_shift = qmt_resize_weight_bits - qmt_resize_middle_bits,
-    column_shift = qmt_resize_weight_bits + qmt_resize_middle_bits
+    narrow = 16
 };
 
 static int32_t pair_of(const int16_t *weights)
@@ -40,7 +32,7 @@ QMT_INLINE __m256i add_products(__m256i sum, __m256i bytes_low, __m256i weights)
 /* 32 values. Unpacking and packing both work in halves of a register, so that the order comes out right. */
 QMT_INLINE void sum_wide(const uint8_t *source, ptrdiff_t stride, const int16_t *weights, int taps, int16_t *output)
 {
-    const __m256i zero = _mm256_setzero_si256(), half = _mm256_set1_epi32(1 << (row_shift - 1));
+    const __m256i zero = _mm256_setzero_si256(), half = _mm256_set1_epi32(1 << (qmt_resize_row_shift - 1));
     __m256i a = half, b = half, c = half, d = half;
     for (int t = 0; t < taps; t += 2, source += 2 * stride) {
         const __m256i pair = row_weights(weights, t, taps);
@@ -53,8 +45,10 @@ QMT_INLINE void sum_wide(const uint8_t *source, ptrdiff_t stride, const int16_t 
         c = add_products(c, _mm256_unpacklo_epi8(high, zero), pair);
         d = add_products(d, _mm256_unpackhi_epi8(high, zero), pair);
     }
-    const __m256i low = _mm256_packs_epi32(_mm256_srai_epi32(a, row_shift), _mm256_srai_epi32(b, row_shift));
-    const __m256i high = _mm256_packs_epi32(_mm256_srai_epi32(c, row_shift), _mm256_srai_epi32(d, row_shift));
+    const __m256i low =
+        _mm256_packs_epi32(_mm256_srai_epi32(a, qmt_resize_row_shift), _mm256_srai_epi32(b, qmt_resize_row_shift));
+    const __m256i high =
+        _mm256_packs_epi32(_mm256_srai_epi32(c, qmt_resize_row_shift), _mm256_srai_epi32(d, qmt_resize_row_shift));
     __m256i *to = (__m256i *)(void *)output;
     _mm256_storeu_si256(to, _mm256_permute2x128_si256(low, high, 0x20));
     _mm256_storeu_si256(to + 1, _mm256_permute2x128_si256(low, high, 0x31));
@@ -63,7 +57,7 @@ QMT_INLINE void sum_wide(const uint8_t *source, ptrdiff_t stride, const int16_t 
 /* 16 values. */
 QMT_INLINE void sum_narrow(const uint8_t *source, ptrdiff_t stride, const int16_t *weights, int taps, int16_t *output)
 {
-    const __m256i half = _mm256_set1_epi32(1 << (row_shift - 1));
+    const __m256i half = _mm256_set1_epi32(1 << (qmt_resize_row_shift - 1));
     __m256i a = half, b = half;
     for (int t = 0; t < taps; t += 2, source += 2 * stride) {
         const __m256i pair = row_weights(weights, t, taps);
@@ -73,19 +67,9 @@ QMT_INLINE void sum_narrow(const uint8_t *source, ptrdiff_t stride, const int16_
         a = add_products(a, _mm256_cvtepu8_epi16(_mm_unpacklo_epi8(first, second)), pair);
         b = add_products(b, _mm256_cvtepu8_epi16(_mm_unpackhi_epi8(first, second)), pair);
     }
-    const __m256i both = _mm256_packs_epi32(_mm256_srai_epi32(a, row_shift), _mm256_srai_epi32(b, row_shift));
+    const __m256i both =
+        _mm256_packs_epi32(_mm256_srai_epi32(a, qmt_resize_row_shift), _mm256_srai_epi32(b, qmt_resize_row_shift));
     _mm256_storeu_si256((__m256i *)(void *)output, _mm256_permute4x64_epi64(both, 0xd8)); /* quarters 0 2 1 3 */
-}
-
-static void sum_few(const uint8_t *source, ptrdiff_t stride, const int16_t *weights, int taps, size_t count,
-                    int16_t *output)
-{
-    for (size_t i = 0; i < count; i++) {
-        int32_t sum = 1 << (row_shift - 1);
-        for (int t = 0; t < taps; t++)
-            sum += weights[t] * (int16_t)source[t * stride + (ptrdiff_t)i];
-        output[i] = (int16_t)(sum >> row_shift);
-    }
 }
 
 /* The last block begins earlier where it would pass the end: some values are then made twice. */
@@ -94,7 +78,7 @@ static void sum_rows(const uint8_t *source, ptrdiff_t stride, const int16_t *wei
 {
     size_t at = 0;
     if (count < narrow) {
-        sum_few(source, stride, weights, taps, count, output);
+        qmt_resize_sum_few(source, stride, weights, taps, count, output);
         return;
     }
     for (; at + wide <= count; at += wide)
@@ -117,7 +101,7 @@ QMT_INLINE __m256i sum_pixels(const qmt_resize_columns *columns, const int16_t *
     const __m256i order = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 6, 7, 2, 3, 8, 9, 4, 5, 10, 11, 0, 1, 6, 7));
     const int16_t *low = row + 3 * (size_t)columns->first[x], *high = row + 3 * (size_t)columns->first[x + 4];
     const int16_t *low_weights = columns->weights + (size_t)x * (size_t)taps, *high_weights = low_weights + 4 * taps;
-    __m256i sum = _mm256_set1_epi32(1 << (column_shift - 1));
+    __m256i sum = _mm256_set1_epi32(1 << (qmt_resize_column_shift - 1));
     for (int t = 0; t < taps; t += 2) {
         const __m256i pixels = _mm256_inserti128_si256(
             _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)(low + 3 * t))),
@@ -126,7 +110,7 @@ QMT_INLINE __m256i sum_pixels(const qmt_resize_columns *columns, const int16_t *
                                                      _mm_set1_epi32(pair_of(high_weights + t)), 1);
         sum = _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_shuffle_epi8(pixels, order), pair));
     }
-    return _mm256_srai_epi32(sum, column_shift);
+    return _mm256_srai_epi32(sum, qmt_resize_column_shift);
 }
 
 /* Eight pixels, 24 bytes. */
@@ -145,28 +129,9 @@ QMT_INLINE void sum_group(const qmt_resize_columns *columns, const int16_t *row,
     memcpy(output + 20, &last, sizeof last);
 }
 
-QMT_INLINE void sum_groups(const qmt_resize_columns *columns, const int16_t *row, int taps, uint8_t *output,
-                           int out_width)
-{
-    int x = 0;
-    for (; x + qmt_resize_column_group <= out_width; x += qmt_resize_column_group)
-        sum_group(columns, row, x, taps, output + 3 * x);
-    if (x < out_width) {
-        uint8_t group[3 * qmt_resize_column_group];
-        sum_group(columns, row, x, taps, group);
-        memcpy(output + 3 * x, group, 3 * (size_t)(out_width - x));
-    }
-}
-
-/* The usual numbers of taps as constants, so that their loops unroll. */
 static void sum_columns(const qmt_resize_columns *columns, const int16_t *row, uint8_t *output, int out_width)
 {
-    switch (columns->taps) {
-    case 2: sum_groups(columns, row, 2, output, out_width); break;
-    case 4: sum_groups(columns, row, 4, output, out_width); break;
-    case 6: sum_groups(columns, row, 6, output, out_width); break;
-    default: sum_groups(columns, row, columns->taps, output, out_width); break;
-    }
+    qmt_resize_sum_columns(columns, row, output, out_width, sum_group);
 }
 
 const qmt_resize_kernels *qmt_resize_kernels_avx2(void)

@@ -4,11 +4,7 @@
 
 #include <string.h>
 
-enum {
-    row_block = 512, /* values of a row whose sums stay in the first-level cache */
-    row_shift = qmt_resize_weight_bits - qmt_resize_middle_bits,
-    column_shift = qmt_resize_weight_bits + qmt_resize_middle_bits
-};
+enum { row_block = 512 }; /* values of a row whose sums stay in the first-level cache */
 
 static void sum_rows(const uint8_t *source, ptrdiff_t stride, const int16_t *weights, int taps, size_t count,
                      int16_t *output)
@@ -17,21 +13,21 @@ static void sum_rows(const uint8_t *source, ptrdiff_t stride, const int16_t *wei
     for (size_t at = 0; at < count; at += row_block) {
         const int block = count - at < row_block ? (int)(count - at) : row_block;
         for (int i = 0; i < block; i++)
-            sums[i] = 1 << (row_shift - 1);
+            sums[i] = 1 << (qmt_resize_row_shift - 1);
         for (int t = 0; t < taps; t++) {
             const uint8_t *pixels = source + t * stride + at;
             for (int i = 0; i < block; i++)
                 sums[i] += weights[t] * (int16_t)pixels[i];
         }
         for (int i = 0; i < block; i++)
-            output[at + (size_t)i] = (int16_t)(sums[i] >> row_shift);
+            output[at + (size_t)i] = (int16_t)(sums[i] >> qmt_resize_row_shift);
     }
 }
 
 /* Four channels at a time fill a register; the fourth is not used. */
 static void sum_columns(const qmt_resize_columns *columns, const int16_t *row, uint8_t *output, int out_width)
 {
-    const int32_t half = 1 << (column_shift - 1);
+    const int32_t half = 1 << (qmt_resize_column_shift - 1);
     for (int x = 0; x < out_width; x++) {
         const int16_t *weights = columns->weights + (size_t)x * (size_t)columns->taps;
         const int16_t *source = row + 3 * (size_t)columns->first[x];
@@ -41,7 +37,7 @@ static void sum_columns(const qmt_resize_columns *columns, const int16_t *row, u
                 sums[c] += weights[t] * source[c];
         }
         for (int c = 0; c < 3; c++)
-            output[3 * x + c] = (uint8_t)(sums[c] >> column_shift);
+            output[3 * x + c] = (uint8_t)(sums[c] >> qmt_resize_column_shift);
     }
 }
 

@@ -12,6 +12,8 @@
 enum {
     qmt_resize_weight_bits = 14, /* weights in units of 2^-14 fit 16-bit multipliers; their sum is at most 2^14 */
     qmt_resize_middle_bits = 7,  /* fraction bits between the passes: 255 << 7 fits a signed 16-bit value */
+    qmt_resize_row_shift = qmt_resize_weight_bits - qmt_resize_middle_bits,    /* from the first pass's sums */
+    qmt_resize_column_shift = qmt_resize_weight_bits + qmt_resize_middle_bits, /* ... and the second's */
     qmt_resize_column_group = 8, /* output pixels that the second pass makes at once */
     qmt_resize_row_slack = 8     /* values that the second pass may read past a pixel's last tap */
 };

@@ -1,20 +1,12 @@
 /* Resizing on 64-bit Arm: SMLAL multiplies four values by a tap's weight and adds the products. */
-#include "runtime/detect/resize_kernels.h"
+#include "runtime/detect/resize_loops.h"
 
 #if defined(__aarch64__) && defined(__ARM_NEON)
 #include <arm_neon.h>
 #include <string.h>
 
-#if defined(__GNUC__)
-#define QMT_INLINE static inline __attribute__((always_inline))
-#else
-#define QMT_INLINE static inline
-#endif
-
 enum {
-    wide = 16, /* values that the first pass makes at once */
-    row_shift = qmt_resize_weight_bits - qmt_resize_middle_bits,
-    column_shift = qmt_resize_weight_bits + qmt_resize_middle_bits
+    wide = 16 /* values that the first pass makes at once */
 };
 
 /* 16 values. */
@@ -31,19 +23,8 @@ QMT_INLINE void sum_wide(const uint8_t *source, ptrdiff_t stride, const int16_t 
         c = vmlal_s16(c, vget_low_s16(high), vget_low_s16(weight));
         d = vmlal_high_s16(d, high, weight);
     }
-    vst1q_s16(output, vcombine_s16(vrshrn_n_s32(a, row_shift), vrshrn_n_s32(b, row_shift)));
-    vst1q_s16(output + 8, vcombine_s16(vrshrn_n_s32(c, row_shift), vrshrn_n_s32(d, row_shift)));
-}
-
-static void sum_few(const uint8_t *source, ptrdiff_t stride, const int16_t *weights, int taps, size_t count,
-                    int16_t *output)
-{
-    for (size_t i = 0; i < count; i++) {
-        int32_t sum = 1 << (row_shift - 1);
-        for (int t = 0; t < taps; t++)
-            sum += weights[t] * (int16_t)source[t * stride + (ptrdiff_t)i];
-        output[i] = (int16_t)(sum >> row_shift);
-    }
+    vst1q_s16(output, vcombine_s16(vrshrn_n_s32(a, qmt_resize_row_shift), vrshrn_n_s32(b, qmt_resize_row_shift)));
+    vst1q_s16(output + 8, vcombine_s16(vrshrn_n_s32(c, qmt_resize_row_shift), vrshrn_n_s32(d, qmt_resize_row_shift)));
 }
 
 /* The last block begins earlier where it would pass the end: some values are then made twice. */
@@ -52,7 +33,7 @@ static void sum_rows(const uint8_t *source, ptrdiff_t stride, const int16_t *wei
 {
     size_t at = 0;
     if (count < wide) {
-        sum_few(source, stride, weights, taps, count, output);
+        qmt_resize_sum_few(source, stride, weights, taps, count, output);
         return;
     }
     for (; at + wide <= count; at += wide)
@@ -68,7 +49,7 @@ QMT_INLINE int16x4_t sum_pixel(const qmt_resize_columns *columns, const int16_t 
     int32x4_t sum = vdupq_n_s32(0);
     for (int t = 0; t < taps; t++)
         sum = vmlal_n_s16(sum, vld1_s16(from + 3 * t), weights[t]);
-    return vqmovn_s32(vrshrq_n_s32(sum, column_shift));
+    return vqmovn_s32(vrshrq_n_s32(sum, qmt_resize_column_shift));
 }
 
 /* Eight pixels, 24 bytes. */
@@ -90,28 +71,9 @@ QMT_INLINE void sum_group(const qmt_resize_columns *columns, const int16_t *row,
     memcpy(output + 20, &last, sizeof last);
 }
 
-QMT_INLINE void sum_groups(const qmt_resize_columns *columns, const int16_t *row, int taps, uint8_t *output,
-                           int out_width)
-{
-    int x = 0;
-    for (; x + qmt_resize_column_group <= out_width; x += qmt_resize_column_group)
-        sum_group(columns, row, x, taps, output + 3 * x);
-    if (x < out_width) {
-        uint8_t group[3 * qmt_resize_column_group];
-        sum_group(columns, row, x, taps, group);
-        memcpy(output + 3 * x, group, 3 * (size_t)(out_width - x));
-    }
-}
-
-/* The usual numbers of taps as constants, so that their loops unroll. */
 static void sum_columns(const qmt_resize_columns *columns, const int16_t *row, uint8_t *output, int out_width)
 {
-    switch (columns->taps) {
-    case 2: sum_groups(columns, row, 2, output, out_width); break;
-    case 4: sum_groups(columns, row, 4, output, out_width); break;
-    case 6: sum_groups(columns, row, 6, output, out_width); break;
-    default: sum_groups(columns, row, columns->taps, output, out_width); break;
-    }
+    qmt_resize_sum_columns(columns, row, output, out_width, sum_group);
 }
 
 const qmt_resize_kernels *qmt_resize_kernels_neon(void)
