@@ -141,8 +141,9 @@ static const char *word_row(struct walk *walk, int y, int rows)
     return walk->words + (size_t)(y - walk->first_word) * walk->word_row;
 }
 
-static void convolve(struct walk *walk, int y, void *output)
+static void convolve(void *state, int y, void *output)
 {
+    struct walk *walk = state;
     const qmt_packed_layer *packed = walk->packed;
     const int channels = walk->strip->channels > 0 ? walk->strip->channels : packed->out_padded;
     const int blocks = (channels + qmt_run_lanes - 1) / qmt_run_lanes, most = packed->out_padded / qmt_run_lanes;
@@ -160,16 +161,10 @@ static void convolve(struct walk *walk, int y, void *output)
     }
 }
 
-/* The pool over rows of convolution output. */
-static void pool(const struct walk *walk, const void *const *rows, int row_count, void *output)
+static void pool(void *state, const void *const *rows, int row_count, void *output)
 {
-    const qmt_packed_layer *packed = walk->packed;
-    const size_t pixel = (size_t)walk->pictures * qmt_packed_output_pixel(packed);
-    if (packed->output_scale > 0)
-        qmt_avx2_pool_row(packed, (const int8_t *const *)rows, row_count, walk->width, pixel, output,
-                          walk->strip->output_width);
-    else
-        qmt_pool_row_c(packed, rows, row_count, walk->width, output, walk->strip->output_width);
+    const struct walk *walk = state;
+    qmt_avx2_pool(walk->packed, walk->strip, rows, row_count, output);
 }
 
 void qmt_avx2_int8_run(const qmt_packed_layer *packed, const qmt_strip *strip)
@@ -181,23 +176,13 @@ void qmt_avx2_int8_run(const qmt_packed_layer *packed, const qmt_strip *strip)
     }
     start(&walk, packed, strip);
     const size_t pixel = (size_t)walk.pictures * qmt_packed_output_pixel(packed);
-    const size_t output_row = (size_t)strip->output_width * pixel, ring_row = (size_t)walk.width * pixel;
-    char *output = strip->output;
-    int done = 0; /* rows of convolution output */
-    for (int y = 0; y < strip->output_rows; y++, output += output_row) {
-        if (packed->pool_kernel == 0) {
-            convolve(&walk, y, output);
-            continue;
-        }
-        const int first = y * packed->pool_stride, last = first + packed->pool_kernel;
-        const int end = last < strip->convolution_height ? last : strip->convolution_height;
-        for (; done < end; done++)
-            convolve(&walk, done, walk.ring + (size_t)(done % packed->pool_kernel) * ring_row);
-        const void *rows[qmt_max_pool];
-        for (int i = first; i < end; i++)
-            rows[i - first] = walk.ring + (size_t)(i % packed->pool_kernel) * ring_row;
-        pool(&walk, rows, end - first, output);
-    }
+    const qmt_row_steps steps = {.state = &walk,
+                                 .convolve = convolve,
+                                 .pool = pool,
+                                 .ring = walk.ring,
+                                 .ring_row = (size_t)walk.width * pixel,
+                                 .output_row = (size_t)strip->output_width * pixel};
+    qmt_walk_rows(packed, strip, &steps);
 }
 
 /* ---- Pool --------------------------------------------------------------------------------------- */
@@ -236,7 +221,8 @@ static void pool_any(const int8_t *const *rows, int row_count, size_t at, int co
     }
 }
 
-void qmt_avx2_pool_row(const qmt_packed_layer *packed, const int8_t *const *rows, int row_count, int width,
+/* rows[i]: `width` pixels of `pixel` bytes (a multiple of 16; of all pictures). */
+static void pool_bytes(const qmt_packed_layer *packed, const int8_t *const *rows, int row_count, int width,
                        size_t pixel, int8_t *output, int output_width)
 {
     const int size = packed->pool_kernel;
@@ -251,5 +237,17 @@ void qmt_avx2_pool_row(const qmt_packed_layer *packed, const int8_t *const *rows
         else
             pool_any(rows, row_count, at, columns, pixel, output);
     }
+}
+
+void qmt_avx2_pool(const qmt_packed_layer *packed, const qmt_strip *strip, const void *const *rows, int row_count,
+                   void *output)
+{
+    const int width = strip->input_width - packed->kernel_width + 1;
+    const size_t pictures = strip->pictures > 1 ? (size_t)strip->pictures : 1;
+    if (packed->output_scale > 0)
+        pool_bytes(packed, (const int8_t *const *)rows, row_count, width, pictures * qmt_packed_output_pixel(packed),
+                   output, strip->output_width);
+    else
+        qmt_pool_row_c(packed, rows, row_count, width, output, strip->output_width);
 }
 #endif

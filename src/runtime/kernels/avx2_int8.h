@@ -48,8 +48,8 @@ bool qmt_avx2_picture_takes(const qmt_packed_layer *packed, int pictures);
 size_t qmt_avx2_picture_scratch_size(const qmt_packed_layer *packed, size_t pixels);
 void qmt_avx2_picture_run(const qmt_packed_layer *packed, const qmt_picture_channel *channels, const qmt_strip *strip);
 
-/* The pool over bytes. rows[i]: `width` pixels of `pixel` bytes (a multiple of 16; of all pictures). */
-void qmt_avx2_pool_row(const qmt_packed_layer *packed, const int8_t *const *rows, int row_count, int width,
-                       size_t pixel, int8_t *output, int output_width);
+/* The pool over row_count rows of the strip's convolution output: of bytes, of all pictures; of floats, of one. */
+void qmt_avx2_pool(const qmt_packed_layer *packed, const qmt_strip *strip, const void *const *rows, int row_count,
+                   void *output);
 
 #endif

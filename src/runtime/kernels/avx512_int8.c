@@ -3,6 +3,7 @@
 #include "runtime/kernels/avx512_int8.h"
 
 #include "runtime/kernels/avx2_int8.h"
+#include "runtime/kernels/int8_walk.h"
 
 #include <immintrin.h>
 #include <string.h>
@@ -48,19 +49,6 @@ static void pack_weights(qmt_packed_layer *packed, const qmt_layer *layer)
                                 layer->weight_int8[(block + lane) * taps + i % pixel * kernel + ky * width + i / pixel];
 }
 
-/* Signed inputs come with 128 added; the bias takes it back: sum(w * x) = sum(w * (x + 128)) - 128 * sum(w). Unsigned,
- * since sums may pass 2^31 on the way; modulo 2^32 the result is right. */
-static void subtract_offset(qmt_packed_layer *packed, const qmt_layer *layer)
-{
-    const size_t taps = qmt_layer_taps(layer);
-    for (int c = 0; c < layer->out_channels; c++) {
-        uint32_t sum = 0;
-        for (size_t i = 0; i < taps; i++)
-            sum += (uint32_t)layer->weight_int8[(size_t)c * taps + i];
-        packed->bias_int32[c] = (int32_t)((uint32_t)packed->bias_int32[c] - 128u * sum);
-    }
-}
-
 /* The picture's weights as its kernels like them, behind the others. */
 static qmt_avx512_picture_channel *picture_channels(const qmt_packed_layer *packed)
 {
@@ -81,7 +69,7 @@ qmtcnn_status qmt_avx512_int8_pack(const qmt_layer *layer, const qmt_pack_option
         return status;
     pack_weights(*packed, layer);
     if (options->signed_input)
-        subtract_offset(*packed, layer);
+        qmt_packed_subtract_offset(*packed, layer);
     if (picture)
         qmt_avx512_picture_pack(layer, picture_channels(*packed));
     (*packed)->pools_sums = picture;
@@ -177,24 +165,13 @@ static void close_up(const char *from, size_t pixels, uint8_t sign, uint8_t *to)
             to[i] = (uint8_t)from[i] ^ sign;
 }
 
-/* Turns over a row's top bits, which adds 128 to signed bytes. */
-static void flip_row(const char *from, size_t bytes, uint8_t *to)
-{
-    const __m512i top_bits = _mm512_set1_epi8(-128);
-    size_t i = 0;
-    for (; i + line <= bytes; i += line)
-        _mm512_storeu_si512((void *)(to + i), _mm512_xor_si512(_mm512_loadu_si512((const void *)(from + i)), top_bits));
-    for (; i < bytes; i++)
-        to[i] = (uint8_t)from[i] ^ 0x80;
-}
-
 static void copy_row(const struct walk *walk, const char *from, uint8_t *to)
 {
     const qmt_packed_layer *packed = walk->packed;
     if (closes_up(packed))
         close_up(from, (size_t)walk->strip->input_width, packed->signed_input ? 0x80 : 0, to);
     else
-        flip_row(from, walk->input_row, to);
+        qmt_add_128(from, to, walk->input_row);
 }
 
 /* Points walk->rows at the input rows of row y of convolution output. */
@@ -212,8 +189,9 @@ static void find_rows(struct walk *walk, int y)
     }
 }
 
-static void convolve(struct walk *walk, int y, void *output)
+static void convolve(void *state, int y, void *output)
 {
+    struct walk *walk = state;
     const qmt_packed_layer *packed = walk->packed;
     const int wanted = packed->output_scale > 0 ? 0 : walk->strip->channels;
     find_rows(walk, y);
@@ -228,33 +206,10 @@ static void convolve(struct walk *walk, int y, void *output)
     qmt_avx512_tiles_row(packed, &row);
 }
 
-/* The pool over rows of convolution output. */
-static void pool(const struct walk *walk, const void *const *rows, int row_count, void *output)
+static void pool(void *state, const void *const *rows, int row_count, void *output)
 {
-    const qmt_packed_layer *packed = walk->packed;
-    const size_t pixel = (size_t)walk->pictures * qmt_packed_output_pixel(packed);
-    if (packed->output_scale > 0)
-        qmt_avx2_pool_row(packed, (const int8_t *const *)rows, row_count, walk->width, pixel, output,
-                          walk->strip->output_width);
-    else
-        qmt_pool_row_c(packed, rows, row_count, walk->width, output, walk->strip->output_width);
-}
-
-static void run_pooled(struct walk *walk, size_t ring_row, size_t output_row)
-{
-    const qmt_packed_layer *packed = walk->packed;
-    const qmt_strip *strip = walk->strip;
-    int done = 0; /* rows of convolution output */
-    for (int y = 0; y < strip->output_rows; y++) {
-        const int first = y * packed->pool_stride, last = first + packed->pool_kernel;
-        const int end = last < strip->convolution_height ? last : strip->convolution_height;
-        for (; done < end; done++)
-            convolve(walk, done, walk->ring + (size_t)(done % packed->pool_kernel) * ring_row);
-        const void *rows[qmt_max_pool];
-        for (int i = first; i < end; i++)
-            rows[i - first] = walk->ring + (size_t)(i % packed->pool_kernel) * ring_row;
-        pool(walk, rows, end - first, (char *)strip->output + (size_t)y * output_row);
-    }
+    const struct walk *walk = state;
+    qmt_avx2_pool(walk->packed, walk->strip, rows, row_count, output);
 }
 
 void qmt_avx512_int8_run(const qmt_packed_layer *packed, const qmt_strip *strip)
@@ -270,10 +225,12 @@ void qmt_avx512_int8_run(const qmt_packed_layer *packed, const qmt_strip *strip)
     }
     start(&walk, packed, strip);
     const size_t pixel = (size_t)walk.pictures * qmt_packed_output_pixel(packed);
-    const size_t output_row = (size_t)strip->output_width * pixel;
-    if (packed->pool_kernel > 0)
-        run_pooled(&walk, (size_t)walk.width * pixel, output_row);
-    for (int y = 0; y < strip->output_rows && packed->pool_kernel == 0; y++)
-        convolve(&walk, y, (char *)strip->output + (size_t)y * output_row);
+    const qmt_row_steps steps = {.state = &walk,
+                                 .convolve = convolve,
+                                 .pool = pool,
+                                 .ring = walk.ring,
+                                 .ring_row = (size_t)walk.width * pixel,
+                                 .output_row = (size_t)strip->output_width * pixel};
+    qmt_walk_rows(packed, strip, &steps);
 }
 #endif

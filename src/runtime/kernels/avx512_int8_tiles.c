@@ -3,6 +3,7 @@
  * become bytes (measured: 2 % faster than 13 pixels x 2 blocks in P-Net). */
 #ifdef QMT_KERNELS_AVX512VNNI
 #include "runtime/kernels/avx512_int8.h"
+#include "runtime/kernels/int8_walk.h"
 
 #include <immintrin.h>
 #include <string.h>
@@ -122,7 +123,7 @@ QMT_INLINE void finish_relu(const struct tile *tile, __m512i *sum, const int pix
 }
 
 /* A block of a pixel, with any activation. `output`: the pixel's first channel. */
-static void finish_block(const qmt_packed_layer *packed, int channel, const int32_t *sums, char *output)
+QMT_INLINE void finish_block(const qmt_packed_layer *packed, int channel, const int32_t *sums, char *output)
 {
     const __m512i sum = _mm512_loadu_si512((const void *)sums);
     const __mmask16 positive = _mm512_cmpgt_epi32_mask(sum, _mm512_setzero_si512());
@@ -141,11 +142,8 @@ static void finish_block(const qmt_packed_layer *packed, int channel, const int3
 
 static void finish_any(const struct tile *tile, const int32_t *sums, int pixels, int blocks)
 {
-    const size_t pixel = tile->row->output_pixel;
-    char *output = (char *)tile->row->output + (size_t)tile->x * pixel;
-    for (int p = 0; p < pixels; p++, output += pixel)
-        for (int b = 0; b < blocks; b++, sums += lanes)
-            finish_block(tile->packed, tile->channel + b * lanes, sums, output);
+    char *output = (char *)tile->row->output + (size_t)tile->x * tile->row->output_pixel;
+    qmt_finish_tile(tile->packed, tile->channel, sums, pixels, blocks, output, finish_block);
 }
 
 QMT_INLINE void run_tile(const struct tile *tile, const int pixels, const int blocks)
@@ -260,13 +258,6 @@ static int tile_size(int pixels, int all, int blocks)
     return size[i];
 }
 
-/* Pixels of each of the fewest tiles that take `all`. */
-static int share(int all, int most)
-{
-    const int tiles = (all + most - 1) / most;
-    return (all + tiles - 1) / tiles;
-}
-
 void qmt_avx512_tiles_row(const qmt_packed_layer *packed, const qmt_avx512_row *row)
 {
     const int pixels = row->pixels;
@@ -279,7 +270,7 @@ void qmt_avx512_tiles_row(const qmt_packed_layer *packed, const qmt_avx512_row *
     int blocks;
     for (int channel = 0; channel < row->channels; channel += blocks * lanes) {
         blocks = packed->out_padded - channel > lanes ? 2 : 1;
-        const int step = share(pixels, blocks == 2 ? most_two : most_one);
+        const int step = qmt_tile_share(pixels, blocks == 2 ? most_two : most_one);
         tile.channel = channel;
         tile.weight = (const int8_t *)packed->weight + (size_t)(channel / lanes) * tile.block_weights;
         for (int x = 0; x < pixels;) { /* overlapping tiles give the same numbers twice */

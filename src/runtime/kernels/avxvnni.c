@@ -145,7 +145,7 @@ static void pool_tile(const qmt_packed_layer *packed, int channel, const int32_t
 /* ---- The table ----------------------------------------------------------------------------------- */
 
 static const qmt_tile_kernels tiles = {
-    .unsigned_input = true, .most_pixels = {6, 3, 1, 0}, .sum = sum_any, .finish = finish_tile, .pool = pool_tile};
+    .unsigned_input = true, .most_pixels = {6, 3, 1}, .sum = sum_any, .finish = finish_tile, .pool = pool_tile};
 
 static qmtcnn_status pack(const qmt_layer *layer, const qmt_pack_options *options, qmt_packed_layer **packed,
                           qmtcnn_error *error)

@@ -26,19 +26,6 @@ static void pack_weights(qmt_packed_layer *packed, const qmt_layer *layer, bool 
                             layer->weight_int8[(block + lane) * taps + (in + i) * kernel + tap];
 }
 
-/* Signed inputs come with 128 added; the bias takes it back: sum(w * x) = sum(w * (x + 128)) - 128 * sum(w). Unsigned,
- * since sums may pass 2^31 on the way; modulo 2^32 the result is right. */
-static void subtract_offset(qmt_packed_layer *packed, const qmt_layer *layer)
-{
-    const size_t taps = qmt_layer_taps(layer);
-    for (int c = 0; c < layer->out_channels; c++) {
-        uint32_t sum = 0;
-        for (size_t i = 0; i < taps; i++)
-            sum += (uint32_t)layer->weight_int8[(size_t)c * taps + i];
-        packed->bias_int32[c] = (int32_t)((uint32_t)packed->bias_int32[c] - 128u * sum);
-    }
-}
-
 /* The pool may take the largest sum before requantization: no factor turns the order around. */
 static bool pools_sums(const qmt_packed_layer *packed)
 {
@@ -60,7 +47,7 @@ qmtcnn_status qmt_tile_pack(const qmt_layer *layer, const qmt_pack_options *opti
         return status;
     pack_weights(*packed, layer, in_pairs);
     if (unsigned_input && options->signed_input)
-        subtract_offset(*packed, layer);
+        qmt_packed_subtract_offset(*packed, layer);
     (*packed)->pools_sums = pools_sums(*packed);
     (*packed)->interleaves = (*packed)->pools_sums || layer->pool_kernel == 0;
     return QMTCNN_OK;
@@ -105,25 +92,11 @@ struct walk {
     const char *input;
     size_t input_row; /* bytes */
     int width;        /* pixels of a row of convolution output, of a picture */
+    int output_width; /* the same after the pool */
     uint8_t *converted;
     int converted_end; /* input rows below it are converted, or gone */
     const uint8_t *rows[qmt_max_kernel];
 };
-
-/* Adds 128 to a row of signed bytes, 8 at a time: flipping the top bit of each is the same. */
-static void convert_row(const char *from, uint8_t *to, size_t bytes)
-{
-    const uint64_t top_bits = 0x8080808080808080u;
-    size_t i = 0;
-    for (; i + 8 <= bytes; i += 8) {
-        uint64_t eight;
-        memcpy(&eight, from + i, 8);
-        eight ^= top_bits;
-        memcpy(to + i, &eight, 8);
-    }
-    for (; i < bytes; i++)
-        to[i] = (uint8_t)from[i] ^ 0x80;
-}
 
 /* Points walk->rows at the input rows of row `y` of convolution output. */
 static void find_rows(struct walk *walk, int y)
@@ -137,7 +110,7 @@ static void find_rows(struct walk *walk, int y)
         }
         uint8_t *to = walk->converted + (size_t)((y + ky) % height) * walk->input_row;
         if (y + ky >= walk->converted_end) {
-            convert_row(row, to, walk->input_row);
+            qmt_add_128(row, to, walk->input_row);
             walk->converted_end = y + ky + 1;
         }
         walk->rows[ky] = to;
@@ -158,12 +131,6 @@ static int choose_blocks(const qmt_tile_kernels *kernels, int blocks, int pixels
     return 1 << size;
 }
 
-static int share(int count, int most)
-{
-    const int parts = (count + most - 1) / most;
-    return (count + parts - 1) / parts;
-}
-
 /* Pictures side by side are one wide row here. */
 static void plain_row(const struct walk *walk, char *output)
 {
@@ -176,7 +143,7 @@ static void plain_row(const struct walk *walk, char *output)
     int blocks, most;
     for (int channel = 0; channel < packed->out_padded; channel += blocks * lanes) {
         blocks = choose_blocks(walk->kernels, (packed->out_padded - channel) / lanes, width, &most);
-        const int step = share(width, most);
+        const int step = qmt_tile_share(width, most);
         for (int x = 0; x < width; x += step) {
             const int pixels = step < width - x ? step : width - x;
             input.offset = (size_t)x * input_pixel;
@@ -198,7 +165,7 @@ static void pooled_row(const struct walk *walk, int picture, const qmt_tile_pool
     int most;
     for (int channel = 0; channel < packed->out_padded; channel += pool.blocks * lanes) {
         pool.blocks = choose_blocks(walk->kernels, (packed->out_padded - channel) / lanes, walk->width, &most);
-        const int step = share(output_width, most > overlap + 2 ? (most - overlap) / 2 : 1);
+        const int step = qmt_tile_share(output_width, most > overlap + 2 ? (most - overlap) / 2 : 1);
         for (int i = 0; i < output_width; i += step) {
             const int x = 2 * i, left = walk->width - x;
             pool.windows = step < output_width - i ? step : output_width - i;
@@ -238,27 +205,18 @@ static void run_pooled(struct walk *walk, const qmt_strip *strip, int32_t *large
     }
 }
 
-/* Any other pool: rows of finished values in a ring of pool_kernel rows. */
-static void run_ring(struct walk *walk, const qmt_strip *strip, char *ring)
+static void convolve(void *state, int y, void *output)
 {
-    const qmt_packed_layer *packed = walk->packed;
-    const size_t ring_row = (size_t)walk->width * qmt_packed_output_pixel(packed);
-    char *output = strip->output;
-    int done = 0;
-    for (int y = 0; y < strip->output_rows; y++) {
-        const int first = y * packed->pool_stride;
-        int end = first + packed->pool_kernel;
-        end = end < strip->convolution_height ? end : strip->convolution_height;
-        for (; done < end; done++) {
-            find_rows(walk, done);
-            plain_row(walk, ring + (size_t)(done % packed->pool_kernel) * ring_row);
-        }
-        const void *rows[qmt_max_pool];
-        for (int i = first; i < end; i++)
-            rows[i - first] = ring + (size_t)(i % packed->pool_kernel) * ring_row;
-        qmt_pool_row_c(packed, rows, end - first, walk->width, output, strip->output_width);
-        output += (size_t)strip->output_width * qmt_packed_output_pixel(packed);
-    }
+    struct walk *walk = state;
+    find_rows(walk, y);
+    plain_row(walk, output);
+}
+
+/* Any other pool, over finished values of one picture. */
+static void pool(void *state, const void *const *rows, int row_count, void *output)
+{
+    const struct walk *walk = state;
+    qmt_pool_row_c(walk->packed, rows, row_count, walk->width, output, walk->output_width);
 }
 
 void qmt_tile_run(const qmt_packed_layer *packed, const qmt_strip *strip, const qmt_tile_kernels *kernels)
@@ -271,17 +229,19 @@ void qmt_tile_run(const qmt_packed_layer *packed, const qmt_strip *strip, const 
                         .input = strip->input,
                         .input_row = (size_t)pictures * (size_t)strip->input_width * (size_t)packed->in_padded,
                         .width = strip->input_width - packed->kernel_width + 1,
+                        .output_width = strip->output_width,
                         .converted = converted ? strip->scratch : NULL};
     char *scratch = (char *)strip->scratch + converted;
     if (packed->pools_sums) {
         run_pooled(&walk, strip, (int32_t *)(void *)scratch);
-    } else if (packed->pool_kernel) {
-        run_ring(&walk, strip, scratch);
-    } else {
-        const size_t row = (size_t)(walk.width * pictures) * qmt_packed_output_pixel(packed);
-        for (int y = 0; y < strip->output_rows; y++) {
-            find_rows(&walk, y);
-            plain_row(&walk, (char *)strip->output + (size_t)y * row);
-        }
+        return;
     }
+    const size_t pixel = (size_t)pictures * qmt_packed_output_pixel(packed);
+    const qmt_row_steps steps = {.state = &walk,
+                                 .convolve = convolve,
+                                 .pool = pool,
+                                 .ring = scratch,
+                                 .ring_row = (size_t)walk.width * pixel,
+                                 .output_row = (size_t)strip->output_width * pixel};
+    qmt_walk_rows(packed, strip, &steps);
 }

@@ -1,7 +1,7 @@
 /* INT8 layers in tiles: what the kernel tables with dot products (and plain NEON) share. A table gives the innermost
  * loops, this walks strips, rows and tiles with them. Private to runtime/kernels.
  *
- * A tile is some neighboring pixels of a row times 1, 2, 4 or 8 blocks of 16 output channels. Its sums leave the
+ * A tile is some neighboring pixels of a row times 1, 2 or 4 blocks of 16 output channels. Its sums leave the
  * registers once. Where the layer's pool allows it (2 / 2 or 3 / 2, factors that are not negative), the pool takes the
  * largest sum and only that is requantized: requantization never turns order around, so the integers are the same. */
 #ifndef QMT_INT8_WALK_H
@@ -9,8 +9,10 @@
 
 #include "runtime/kernels/packed.h"
 
+#include <string.h>
+
 enum {
-    qmt_tile_block_sizes = 4, /* 1, 2, 4 and 8 blocks */
+    qmt_tile_block_sizes = 3, /* 1, 2 and 4 blocks */
     qmt_tile_sums = 32 * qmt_channel_step
 };
 
@@ -55,6 +57,28 @@ qmtcnn_status qmt_tile_pack(const qmt_layer *layer, const qmt_pack_options *opti
                             qmt_packed_layer **packed, qmtcnn_error *error);
 
 /* ---- Inlined into each table, with its own vectors ------------------------------------------------- */
+
+/* Adds 128 to a row of signed bytes, 8 at a time: flipping the top bit of each is the same. */
+QMT_INLINE void qmt_add_128(const char *from, uint8_t *to, size_t bytes)
+{
+    const uint64_t top_bits = 0x8080808080808080u;
+    size_t i = 0;
+    for (; i + 8 <= bytes; i += 8) {
+        uint64_t eight;
+        memcpy(&eight, from + i, 8);
+        eight ^= top_bits;
+        memcpy(to + i, &eight, 8);
+    }
+    for (; i < bytes; i++)
+        to[i] = (uint8_t)from[i] ^ 0x80;
+}
+
+/* Pixels of each of the fewest tiles of at most `most` that take `count`. */
+QMT_INLINE int qmt_tile_share(int count, int most)
+{
+    const int parts = (count + most - 1) / most;
+    return (count + parts - 1) / parts;
+}
 
 /* to[i] = max(to[i], from[i]) for 16 sums. */
 typedef void (*qmt_max16)(int32_t *to, const int32_t *from);

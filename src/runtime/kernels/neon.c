@@ -126,7 +126,7 @@ void qmt_neon_pool_tile(const qmt_packed_layer *packed, int channel, const int32
 /* ---- The table ----------------------------------------------------------------------------------- */
 
 static const qmt_tile_kernels tiles = {
-    .most_pixels = {5, 0, 0, 0}, .sum = sum_any, .finish = qmt_neon_finish_tile, .pool = qmt_neon_pool_tile};
+    .most_pixels = {5, 0, 0}, .sum = sum_any, .finish = qmt_neon_finish_tile, .pool = qmt_neon_pool_tile};
 
 static qmtcnn_status pack(const qmt_layer *layer, const qmt_pack_options *options, qmt_packed_layer **packed,
                           qmtcnn_error *error)

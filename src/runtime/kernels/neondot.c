@@ -85,7 +85,7 @@ static void sum_any(const qmt_packed_layer *packed, int channel, const qmt_tile_
 /* ---- The table ----------------------------------------------------------------------------------- */
 
 static const qmt_tile_kernels tiles = {
-    .most_pixels = {most_pixels, 2, 1, 0}, .sum = sum_any, .finish = qmt_neon_finish_tile, .pool = qmt_neon_pool_tile};
+    .most_pixels = {most_pixels, 2, 1}, .sum = sum_any, .finish = qmt_neon_finish_tile, .pool = qmt_neon_pool_tile};
 
 static qmtcnn_status pack(const qmt_layer *layer, const qmt_pack_options *options, qmt_packed_layer **packed,
                           qmtcnn_error *error)

@@ -136,6 +136,17 @@ size_t qmt_packed_input_pixel(const qmt_packed_layer *packed)
     return (size_t)packed->in_padded * (packed->int8 ? sizeof(int8_t) : sizeof(float));
 }
 
+void qmt_packed_subtract_offset(qmt_packed_layer *packed, const qmt_layer *layer)
+{
+    const size_t taps = qmt_layer_taps(layer);
+    for (int c = 0; c < layer->out_channels; c++) {
+        uint32_t sum = 0; /* unsigned: sums may pass 2^31 on the way; modulo 2^32 the result is right */
+        for (size_t i = 0; i < taps; i++)
+            sum += (uint32_t)layer->weight_int8[(size_t)c * taps + i];
+        packed->bias_int32[c] = (int32_t)((uint32_t)packed->bias_int32[c] - 128u * sum);
+    }
+}
+
 size_t qmt_packed_scratch_size(const qmt_packed_layer *packed, int input_width)
 {
     if (packed->pool_kernel == 0)
@@ -144,31 +155,60 @@ size_t qmt_packed_scratch_size(const qmt_packed_layer *packed, int input_width)
            qmt_packed_output_pixel(packed);
 }
 
-void qmt_run_strip(const qmt_packed_layer *packed, const qmt_strip *strip, qmt_convolve_row convolve, qmt_pool_row pool)
+void qmt_walk_rows(const qmt_packed_layer *packed, const qmt_strip *strip, const qmt_row_steps *steps)
 {
-    int width = strip->input_width - packed->kernel_width + 1;
-    size_t input_row = (size_t)strip->input_width * qmt_packed_input_pixel(packed);
-    size_t output_row = (size_t)strip->output_width * qmt_packed_output_pixel(packed);
-    size_t ring_row = (size_t)width * qmt_packed_output_pixel(packed);
-    const char *input = strip->input;
-    char *output = strip->output, *ring = strip->scratch;
+    char *output = strip->output;
     int done = 0; /* rows of convolution output */
-    for (int y = 0; y < strip->output_rows; y++, output += output_row) {
+    for (int y = 0; y < strip->output_rows; y++, output += steps->output_row) {
         if (packed->pool_kernel == 0) {
-            convolve(packed, input + (size_t)y * input_row, strip->input_width, output, width);
+            steps->convolve(steps->state, y, output);
             continue;
         }
-        int first = y * packed->pool_stride, end = first + packed->pool_kernel;
-        if (end > strip->convolution_height)
-            end = strip->convolution_height;
+        const int first = y * packed->pool_stride, last = first + packed->pool_kernel;
+        const int end = last < strip->convolution_height ? last : strip->convolution_height;
         for (; done < end; done++)
-            convolve(packed, input + (size_t)done * input_row, strip->input_width,
-                     ring + (size_t)(done % packed->pool_kernel) * ring_row, width);
+            steps->convolve(steps->state, done, steps->ring + (size_t)(done % packed->pool_kernel) * steps->ring_row);
         const void *rows[qmt_max_pool];
         for (int i = first; i < end; i++)
-            rows[i - first] = ring + (size_t)(i % packed->pool_kernel) * ring_row;
-        pool(packed, rows, end - first, width, output, strip->output_width);
+            rows[i - first] = steps->ring + (size_t)(i % packed->pool_kernel) * steps->ring_row;
+        steps->pool(steps->state, rows, end - first, output);
     }
+}
+
+/* A strip of one picture on its way. */
+struct plain_walk {
+    const qmt_packed_layer *packed;
+    const qmt_strip *strip;
+    int width; /* pixels of a row of convolution output */
+    qmt_convolve_row convolve;
+    qmt_pool_row pool;
+};
+
+static void plain_convolve(void *state, int y, void *output)
+{
+    const struct plain_walk *walk = state;
+    const size_t input_row = (size_t)walk->strip->input_width * qmt_packed_input_pixel(walk->packed);
+    walk->convolve(walk->packed, (const char *)walk->strip->input + (size_t)y * input_row, walk->strip->input_width,
+                   output, walk->width);
+}
+
+static void plain_pool(void *state, const void *const *rows, int row_count, void *output)
+{
+    const struct plain_walk *walk = state;
+    walk->pool(walk->packed, rows, row_count, walk->width, output, walk->strip->output_width);
+}
+
+void qmt_run_strip(const qmt_packed_layer *packed, const qmt_strip *strip, qmt_convolve_row convolve, qmt_pool_row pool)
+{
+    const size_t pixel = qmt_packed_output_pixel(packed);
+    struct plain_walk walk = {packed, strip, strip->input_width - packed->kernel_width + 1, convolve, pool};
+    const qmt_row_steps steps = {.state = &walk,
+                                 .convolve = plain_convolve,
+                                 .pool = plain_pool,
+                                 .ring = strip->scratch,
+                                 .ring_row = (size_t)walk.width * pixel,
+                                 .output_row = (size_t)strip->output_width * pixel};
+    qmt_walk_rows(packed, strip, &steps);
 }
 
 void qmt_pixel_table_init(qmt_pixel_table *table, float scale)

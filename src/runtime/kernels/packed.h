@@ -69,6 +69,10 @@ size_t qmt_packed_bytes(const qmt_packed_layer *packed);
 size_t qmt_packed_output_pixel(const qmt_packed_layer *packed);
 size_t qmt_packed_input_pixel(const qmt_packed_layer *packed);
 
+/* For tables whose signed inputs come with 128 added; the bias takes it back: sum(w * x) = sum(w * (x + 128)) - 128 *
+ * sum(w). */
+void qmt_packed_subtract_offset(qmt_packed_layer *packed, const qmt_layer *layer);
+
 /* Rows of convolution output that the pool needs at a time. */
 size_t qmt_packed_scratch_size(const qmt_packed_layer *packed, int input_width);
 
@@ -79,7 +83,19 @@ typedef void (*qmt_convolve_row)(const qmt_packed_layer *packed, const void *inp
 typedef void (*qmt_pool_row)(const qmt_packed_layer *packed, const void *const *rows, int row_count, int width,
                              void *output, int output_width);
 
-/* Walks a strip: each row of convolution output once, in a ring of pool_kernel rows, and the pool after it. */
+/* How a table makes a strip's rows. */
+typedef struct qmt_row_steps {
+    void *state;                                        /* handed to both */
+    void (*convolve)(void *state, int y, void *output); /* row y of convolution output, activated and requantized */
+    void (*pool)(void *state, const void *const *rows, int row_count, void *output);
+    char *ring;                  /* room for pool_kernel rows of convolution output */
+    size_t ring_row, output_row; /* bytes */
+} qmt_row_steps;
+/* Walks a strip: each row of convolution output once, where there is a pool in a ring of pool_kernel rows. */
+void qmt_walk_rows(const qmt_packed_layer *packed, const qmt_strip *strip, const qmt_row_steps *steps);
+
+/* The same for one picture: walks a strip, each row of convolution output once, in a ring of pool_kernel rows, and the
+ * pool after it. */
 void qmt_run_strip(const qmt_packed_layer *packed, const qmt_strip *strip, qmt_convolve_row convolve,
                    qmt_pool_row pool);
 
