@@ -147,15 +147,22 @@ static inline double test_clamp_round(double value)
     return rounded > 127 ? 127 : rounded < -127 ? -127 : rounded;
 }
 
+/* To the nearest step: of uint8, or of INT8. */
+static inline double test_to_steps(double value, bool is_unsigned)
+{
+    return is_unsigned ? fmin(fmax(nearbyint(value), 0), 255) : test_clamp_round(value);
+}
+
 /* What becomes of a sum. In INT8 the documented FP32 steps, one by one; output_scale 0: real. */
-static inline double test_activate(const qmt_layer *layer, bool int8, float output_scale, double sum, int out)
+static inline double test_activate(const qmt_layer *layer, bool int8, float output_scale, bool output_unsigned,
+                                   double sum, int out)
 {
     float slope = layer->activation == QMT_ACTIVATION_RELU    ? 0.0f
                   : layer->activation == QMT_ACTIVATION_PRELU ? layer->slope[out]
                                                               : 1.0f;
     if (!int8) {
         double value = sum > 0 ? sum : sum * (double)slope;
-        return output_scale > 0 ? test_clamp_round((double)((float)value / output_scale)) : value;
+        return output_scale > 0 ? test_to_steps((double)((float)value / output_scale), output_unsigned) : value;
     }
     volatile float factor = layer->input_scale * layer->weight_scale[out];
     if (output_scale > 0)
@@ -163,11 +170,11 @@ static inline double test_activate(const qmt_layer *layer, bool int8, float outp
     if (sum <= 0)
         factor = factor * slope;
     volatile float value = (float)sum * factor;
-    return output_scale > 0 ? test_clamp_round((double)value) : (double)value;
+    return output_scale > 0 ? test_to_steps((double)value, output_unsigned) : (double)value;
 }
 
-/* A layer, output by output. */
-static inline test_tensor test_run_layer(const qmt_layer *layer, bool int8, float output_scale,
+/* A layer, output by output. output_unsigned: the next layer's input is uint8. */
+static inline test_tensor test_run_layer(const qmt_layer *layer, bool int8, float output_scale, bool output_unsigned,
                                          const test_tensor *input)
 {
     int height = input->height - layer->kernel_height + 1, width = input->width - layer->kernel_width + 1;
@@ -176,7 +183,7 @@ static inline test_tensor test_run_layer(const qmt_layer *layer, bool int8, floa
         for (int x = 0; x < width; x++)
             for (int c = 0; c < layer->out_channels; c++)
                 *test_at(&full, y, x, c) =
-                    test_activate(layer, int8, output_scale, test_sum(layer, int8, input, y, x, c), c);
+                    test_activate(layer, int8, output_scale, output_unsigned, test_sum(layer, int8, input, y, x, c), c);
     if (layer->pool_kernel == 0)
         return full;
     int k = layer->pool_kernel, s = layer->pool_stride;

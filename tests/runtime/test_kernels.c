@@ -87,7 +87,7 @@ static void check_loops(const struct table *table, uint64_t seed, struct trial_b
     assert_ok(table->kernels->pack(&trial.layer, &trial.options, &packed, &error), &error);
     trial_run(&trial, table->kernels, packed, 0, 1, trial.out_height, 0, buffers);
     test_tensor input = trial_tensor(&trial);
-    test_tensor expected = test_run_layer(&trial.layer, trial.options.int8, trial.options.output_scale, &input);
+    test_tensor expected = test_run_layer(&trial.layer, trial.options.int8, trial.options.output_scale, false, &input);
     assert_int_equal(expected.height, trial.out_height);
     assert_int_equal(expected.width, trial.out_width);
     for (int i = 0; i < expected.height * expected.width; i++)

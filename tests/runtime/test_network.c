@@ -40,12 +40,12 @@ static void expect(struct expectation *expectation, const qmt_model *model, cons
     test_tensor picture = picture_tensor(pixels, height, width, int8), *input = &picture;
     for (int i = 0; i < model->layer_count; i++) {
         float next = i + 1 < model->layer_count ? model->layers[i + 1].input_scale : model->heads[0].input_scale;
-        expectation->tensors[i] = test_run_layer(&model->layers[i], int8, int8 ? next : 0, input);
+        expectation->tensors[i] = test_run_layer(&model->layers[i], int8, int8 ? next : 0, false, input);
         expectation->int8[i] = int8;
         input = &expectation->tensors[i];
     }
     for (int i = 0; i < qmt_head_count; i++)
-        expectation->tensors[model->layer_count + i] = test_run_layer(&model->heads[i], int8, 0, input);
+        expectation->tensors[model->layer_count + i] = test_run_layer(&model->heads[i], int8, 0, false, input);
     expectation->count = model->layer_count + qmt_head_count;
     free(picture.values);
 }
@@ -270,7 +270,8 @@ static void mixed_precision(void **state)
         for (int i = 0; i < model->layer_count; i++) {
             bool last = i + 1 == model->layer_count;
             float next = last ? (kind >= 2 ? 0 : model->heads[0].input_scale) : model->layers[i + 1].input_scale;
-            expectation.tensors[i] = test_run_layer(&model->layers[i], model->layers[i].weight_int8, next, input);
+            expectation.tensors[i] =
+                test_run_layer(&model->layers[i], model->layers[i].weight_int8, next, false, input);
             expectation.int8[i] = next > 0;
             input = &expectation.tensors[i];
         }
@@ -282,7 +283,7 @@ static void mixed_precision(void **state)
                 quantized.values[j] = kind >= 2 && head->weight_int8
                                           ? test_clamp_round((double)((float)input->values[j] / head->input_scale))
                                           : input->values[j];
-            expectation.tensors[model->layer_count + i] = test_run_layer(head, head->weight_int8, 0, &quantized);
+            expectation.tensors[model->layer_count + i] = test_run_layer(head, head->weight_int8, 0, false, &quantized);
             free(quantized.values);
         }
         expectation.count = model->layer_count + qmt_head_count;

@@ -15,13 +15,13 @@ static uint64_t hash_byte(uint64_t hash, uint8_t byte)
     return (hash ^ byte) * 1099511628211u;
 }
 
-/* Values as the layer stores them: INT8, or FP32 little-endian. */
+/* Values as the layer stores them: INT8 or uint8, or FP32 little-endian. */
 static uint64_t hash_tensor(uint64_t hash, const test_tensor *tensor, bool int8)
 {
     size_t count = (size_t)tensor->height * (size_t)tensor->width * (size_t)tensor->channels;
     for (size_t i = 0; i < count; i++) {
         if (int8) {
-            hash = hash_byte(hash, (uint8_t)(int8_t)tensor->values[i]);
+            hash = hash_byte(hash, (uint8_t)(int)tensor->values[i]);
             continue;
         }
         float value = (float)tensor->values[i];
@@ -48,14 +48,14 @@ static void hash_picture(const qmt_model *model, const uint8_t *pixels, int widt
 {
     test_tensor input = quantized_picture(pixels, width, height, model->layers[0].input_scale);
     for (int i = 0; i < model->layer_count; i++) {
-        float scale = i + 1 < model->layer_count ? model->layers[i + 1].input_scale : model->heads[0].input_scale;
-        test_tensor output = test_run_layer(&model->layers[i], true, scale, &input);
+        const qmt_layer *next = i + 1 < model->layer_count ? &model->layers[i + 1] : &model->heads[0];
+        test_tensor output = test_run_layer(&model->layers[i], true, next->input_scale, next->input_unsigned, &input);
         hashes[i] = hash_tensor(hashes[i], &output, true);
         free(input.values);
         input = output;
     }
     for (int i = 0; i < qmt_head_count; i++) {
-        test_tensor output = test_run_layer(&model->heads[i], true, 0, &input);
+        test_tensor output = test_run_layer(&model->heads[i], true, 0, false, &input);
         hashes[model->layer_count + i] = hash_tensor(hashes[model->layer_count + i], &output, false);
         free(output.values);
     }
@@ -108,7 +108,7 @@ static void all_kernels_pass_within_a_second(void **state)
         double start = qmt_seconds();
         assert_ok(qmt_selftest_builtin(kernels, count_row, &rows, &error), &error);
         print_message("%s: %.3f s\n", names[i], qmt_seconds() - start);
-        assert_int_equal(rows, 2 * (7 + 8 + 9));
+        assert_int_equal(rows, 3 * (7 + 8 + 9));
         assert_ok(qmtcnn_selftest(NULL, names[i], &error), &error);
     }
     assert_int_equal(qmtcnn_selftest(NULL, NULL, NULL), QMTCNN_OK);

@@ -31,51 +31,9 @@ struct expected {
     int taps;
 };
 
-static double to_steps(float value)
+static test_tensor run_layer(const qmt_layer *layer, float scale, const test_tensor *input)
 {
-    double rounded = nearbyint((double)value);
-    return rounded > 255 ? 255 : rounded < 0 ? 0 : rounded;
-}
-
-/* One layer; `scale`: of its uint8 output, 0: FP32. The documented FP32 steps one by one. */
-static test_tensor run_exactly(const qmt_layer *layer, float scale, const test_tensor *input)
-{
-    const bool int8 = layer->weight_int8 != NULL;
-    const bool relu = layer->activation == QMT_ACTIVATION_RELU;
-    qmt_layer plain = *layer;
-    plain.pool_kernel = 0;
-    test_tensor full = test_tensor_make(input->height - layer->kernel_height + 1,
-                                        input->width - layer->kernel_width + 1, layer->out_channels);
-    for (int y = 0; y < full.height; y++)
-        for (int x = 0; x < full.width; x++)
-            for (int c = 0; c < full.channels; c++) {
-                const double sum = test_sum(&plain, int8, input, y, x, c);
-                volatile float factor = int8 ? layer->input_scale * layer->weight_scale[c] : 1;
-                if (int8 && scale > 0)
-                    factor = factor / scale;
-                volatile float value = (float)sum * factor;
-                if (relu && !(sum > 0))
-                    value = 0;
-                if (!int8 && scale > 0)
-                    value = value / scale;
-                *test_at(&full, y, x, c) = scale > 0 ? to_steps(value) : (double)value;
-            }
-    if (layer->pool_kernel == 0)
-        return full;
-    const int k = layer->pool_kernel, s = layer->pool_stride;
-    test_tensor pooled = test_tensor_make((int)ceil((double)(full.height - k) / s) + 1,
-                                          (int)ceil((double)(full.width - k) / s) + 1, layer->out_channels);
-    for (int y = 0; y < pooled.height; y++)
-        for (int x = 0; x < pooled.width; x++)
-            for (int c = 0; c < pooled.channels; c++) {
-                double largest = -INFINITY;
-                for (int i = y * s; i < y * s + k && i < full.height; i++)
-                    for (int j = x * s; j < x * s + k && j < full.width; j++)
-                        largest = fmax(largest, *test_at(&full, i, j, c));
-                *test_at(&pooled, y, x, c) = largest;
-            }
-    free(full.values);
-    return pooled;
+    return test_run_layer(layer, layer->weight_int8 != NULL, scale, scale > 0, input);
 }
 
 static void expect(struct expected *expected, const uint8_t *pixels, int height, int width)
@@ -89,12 +47,12 @@ static void expect(struct expected *expected, const uint8_t *pixels, int height,
     }
     for (int i = 0; i < layers; i++) {
         const qmt_layer *next = i + 1 < layers ? &model->layers[i + 1] : &model->heads[0];
-        expected->tensors[i] = run_exactly(&model->layers[i], next->input_scale, input);
+        expected->tensors[i] = run_layer(&model->layers[i], next->input_scale, input);
         expected->steps[i] = next->input_scale > 0;
         input = &expected->tensors[i];
     }
     for (int i = 0; i < qmt_head_count; i++)
-        expected->tensors[layers + i] = run_exactly(&model->heads[i], 0, input);
+        expected->tensors[layers + i] = run_layer(&model->heads[i], 0, input);
     free(picture.values);
 }
 

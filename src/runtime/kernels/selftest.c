@@ -3,7 +3,8 @@
 #include <string.h>
 
 static const char *const network_names[qmt_selftest_networks] = {"P-Net",        "R-Net",        "O-Net",
-                                                                 "P-Net, PReLU", "R-Net, PReLU", "O-Net, PReLU"};
+                                                                 "P-Net, PReLU", "R-Net, PReLU", "O-Net, PReLU",
+                                                                 "P-Net, uint8", "R-Net, uint8", "O-Net, uint8"};
 static const uint64_t fnv_start = 14695981039346656037u, fnv_prime = 1099511628211u;
 
 static uint64_t hash_bytes(uint64_t hash, const int8_t *values, size_t count)

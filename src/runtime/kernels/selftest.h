@@ -6,15 +6,16 @@
 
 #include "runtime/kernels/network.h"
 
-/* The nets of the design with ReLU, then those with PReLU and one layer without an activation. */
+/* The nets of the design with ReLU, then those with PReLU and one layer without an activation, then those with ReLU and
+ * uint8 between layers (ONNX Runtime's form). */
 enum {
-    qmt_selftest_networks = 2 * qmt_net_count,
+    qmt_selftest_networks = 3 * qmt_net_count,
     qmt_selftest_rows = 9 /* of a network at most: layers of the trunk, three heads, the outputs */
 };
 
 /* A layer's verdict. Strings live only during the call. */
 typedef struct qmt_selftest_row {
-    const char *network; /* "P-Net", "P-Net, PReLU", or a file */
+    const char *network; /* "P-Net", "P-Net, PReLU", "P-Net, uint8", or a file */
     const char *layer;   /* "outputs": what the walk in strips gave */
     bool same;
     uint64_t hash, expected; /* FNV-1a of the values as little-endian bytes; `expected` is what plain C gives */

@@ -15,4 +15,10 @@ const uint64_t qmt_selftest_expected[qmt_selftest_networks][qmt_selftest_rows] =
      0x47590637be79d703u, 0xa6b54f4a56e47b19u, 0x6c198397618e467au},
     {0xeb24bdad400d228cu, 0x3d04624ce0502fb7u, 0xd7ad66093757edbbu, 0xe7f7887fb73db84fu, 0x7a9e9857abe97cccu,
      0xdf8ad4616c3a53f2u, 0xb5296a2639e785e5u, 0xf738b903a6b08a18u, 0x97f3cbb2bea426b9u},
+    {0x7b093130499d191bu, 0x5303cfe029be6aa4u, 0xfaeeda0074ea8819u, 0x82b25faf34d4ad7du, 0xba743bbb76c2aa45u,
+     0x4852a26b9e0fc99eu, 0x5dd98f52e55149ffu},
+    {0x80f9e4e5f1e06250u, 0x52d3b3b60c3baefcu, 0x81667ea1615f2ad5u, 0x5dfbc48a39af6731u, 0xbad60517f80fdacau,
+     0xf23479974f5ba5b8u, 0x7626a8a16209891fu, 0x3f0e58d24d206d78u},
+    {0x8cd5997e1cd780d0u, 0xb51846ea2d1285b5u, 0x31ec868097f3fc0eu, 0x9d1e729f8459db0fu, 0x02bfe4dd7d6211b3u,
+     0x1ccdbc5160cff7fbu, 0x50dec829580c6ad2u, 0xc273248871048df8u, 0xa6761910991a0d2du},
 };

@@ -57,18 +57,23 @@ static qmtcnn_status fill_layer(qmt_layer *layer, float input_scale, uint64_t *r
     return qmt_layer_quantize(layer, input_scale, scales, error);
 }
 
-static qmtcnn_status add_layers(qmt_model *model, bool prelu, uint64_t *random, qmtcnn_error *error)
+/* As the groups of built-in networks follow each other. */
+enum form { FORM_RELU, FORM_PRELU, FORM_UINT8 };
+
+static qmtcnn_status add_layers(qmt_model *model, enum form form, uint64_t *random, qmtcnn_error *error)
 {
     static const char *const head_names[qmt_head_count] = {"face", "box", "landmarks"};
     static const int head_channels[qmt_head_count] = {2, 4, 10};
     const struct trunk *trunk = &trunks[model->net];
-    const float scale = 2.5f / 127.0f;
+    const float scale = 2.5f / (form == FORM_UINT8 ? 255.0f : 127.0f);
     int channels = 3;
     qmtcnn_status status = QMTCNN_OK;
     for (int i = 0; i < trunk->layers && status == QMTCNN_OK; i++) {
         char name[16];
         qmt_layer *layer = &model->layers[i];
-        qmt_activation activation = !prelu ? QMT_ACTIVATION_RELU : i == 1 ? QMT_ACTIVATION_NONE : QMT_ACTIVATION_PRELU;
+        qmt_activation activation = form != FORM_PRELU ? QMT_ACTIVATION_RELU
+                                    : i == 1           ? QMT_ACTIVATION_NONE
+                                                       : QMT_ACTIVATION_PRELU;
         snprintf(name, sizeof name, "conv%d", i + 1);
         status = qmt_layer_init(layer, name, channels, trunk->layer[i].out, trunk->layer[i].kernel,
                                 trunk->layer[i].kernel, activation, error);
@@ -77,12 +82,14 @@ static qmtcnn_status add_layers(qmt_model *model, bool prelu, uint64_t *random, 
         channels = trunk->layer[i].out;
         if (status == QMTCNN_OK)
             status = fill_layer(layer, i == 0 ? qmt_input_scale() : scale, random, error);
+        layer->input_unsigned = form == FORM_UINT8 && i > 0;
     }
     for (int i = 0; i < qmt_head_count && status == QMTCNN_OK; i++) {
         status = qmt_layer_init(&model->heads[i], head_names[i], channels, head_channels[i], 1, 1, QMT_ACTIVATION_NONE,
                                 error);
         if (status == QMTCNN_OK)
             status = fill_layer(&model->heads[i], scale, random, error);
+        model->heads[i].input_unsigned = form == FORM_UINT8;
     }
     return status;
 }
@@ -95,7 +102,7 @@ qmtcnn_status qmt_selftest_network(int which, qmt_model **result, qmtcnn_error *
     *result = NULL;
     qmtcnn_status status = qmt_model_create(net, trunks[net].layers, &model, error);
     if (status == QMTCNN_OK)
-        status = add_layers(model, which >= qmt_net_count, &random, error);
+        status = add_layers(model, (enum form)(which / qmt_net_count), &random, error);
     if (status != QMTCNN_OK) {
         qmt_model_free(model);
         return status;
