@@ -176,10 +176,7 @@ static qmtcnn_status net_step_key(qmt_run *run, const char *name, const char *se
     char *text = qmt_config_text(&alike);
     if (!text)
         return qmt_fail_memory(error, sizeof alike, "the configuration");
-    const char *whole = run->steps.config_text;
-    run->steps.config_text = text;
-    *key = qmt_step_key(&run->steps, name, sections);
-    run->steps.config_text = whole;
+    *key = qmt_step_key_for(&run->steps, text, name, sections);
     qmt_free(text);
     return QMTCNN_OK;
 }

@@ -26,18 +26,23 @@ static const char *find_section(const char *text, const char *name, size_t lengt
     return NULL;
 }
 
-uint64_t qmt_step_key(qmt_steps *steps, const char *name, const char *sections)
+uint64_t qmt_step_key_for(qmt_steps *steps, const char *config_text, const char *name, const char *sections)
 {
     uint64_t parts[3] = {steps->chain, qmt_hash(name, strlen(name)), 0};
     for (const char *at = sections; *at;) {
         size_t length = strcspn(at, ","), bytes = 0;
-        const char *section = find_section(steps->config_text, at, length, &bytes);
+        const char *section = find_section(config_text, at, length, &bytes);
         uint64_t both[2] = {parts[2], section ? qmt_hash(section, bytes) : 0};
         parts[2] = qmt_hash(both, sizeof both);
         at += length + (at[length] == ',');
     }
     steps->chain = qmt_hash(parts, sizeof parts);
     return steps->chain;
+}
+
+uint64_t qmt_step_key(qmt_steps *steps, const char *name, const char *sections)
+{
+    return qmt_step_key_for(steps, steps->config_text, name, sections);
 }
 
 void qmt_step_mix(qmt_steps *steps, uint64_t value)

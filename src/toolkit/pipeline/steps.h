@@ -16,6 +16,8 @@ typedef struct qmt_steps {
 /* Takes the next step into the chain. `sections`: comma-separated top-level sections of the configuration that it
  * depends on. Returns its key. */
 uint64_t qmt_step_key(qmt_steps *steps, const char *name, const char *sections);
+/* The same from other text, for a step that does not depend on all of a section. */
+uint64_t qmt_step_key_for(qmt_steps *steps, const char *config_text, const char *name, const char *sections);
 /* Takes a number that all later steps depend on into the chain, such as a hash over the data. */
 void qmt_step_mix(qmt_steps *steps, uint64_t value);
 /* Was it finished with this key, and is `output` (below the working folder) still there? */
