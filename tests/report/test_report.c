@@ -218,14 +218,19 @@ static void bar_and_row_plots(void **state)
     qmtcnn_error error;
     for (int i = 0; i < 2; i++) {
         const qmt_bar_plot bar = {"bars", "ms", names, 3, bars, 2, sets[i], colors, NAN, 1};
-        const qmt_row_plot row = {"rows", "dB", names, sets[i], colors, 3, 1};
+        qmt_plot_row rows[3];
+        for (int j = 0; j < 3; j++) {
+            rows[j] = (qmt_plot_row){.value = sets[i][j], .color = colors[j]};
+            strcpy(rows[j].name, names[j]);
+        }
+        const qmt_row_plot row = {"rows", "dB", rows, 3, 1};
         char *svg;
         assert_ok(qmt_plot_bars(&bar, &svg, &error), &error);
         assert_plot(svg);
         assert_ok(qmt_plot_rows(&row, &svg, &error), &error);
         assert_plot(svg);
     }
-    const qmt_row_plot empty = {"rows", "dB", NULL, NULL, NULL, 0, 1};
+    const qmt_row_plot empty = {"rows", "dB", NULL, 0, 1};
     char *svg;
     assert_ok(qmt_plot_rows(&empty, &svg, &error), &error);
     assert_plot(svg);

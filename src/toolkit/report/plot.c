@@ -282,16 +282,16 @@ qmtcnn_status qmt_plot_rows(const qmt_row_plot *plot, char **svg, qmtcnn_error *
     if (status != QMTCNN_OK)
         return status;
     for (size_t i = 0; i < plot->count; i++)
-        if (isfinite(plot->values[i]))
-            largest = fmax(largest, plot->values[i]);
+        if (isfinite(plot->rows[i].value))
+            largest = fmax(largest, plot->rows[i].value);
     for (size_t i = 0; i < plot->count; i++) {
-        double at = (double)(row * i + 4), value = plot->values[i];
+        double at = (double)(row * i + 4), value = plot->rows[i].value;
         double share = isinf(value) ? 1 : largest > 0 && isfinite(value) ? clamp(value / largest, 0, 1) : 0;
         char text[48];
-        qmt_canvas_words(&canvas, names - 6, at + 12, QMT_ANCHOR_END, false, plot->names[i]);
+        qmt_canvas_words(&canvas, names - 6, at + 12, QMT_ANCHOR_END, false, plot->rows[i].name);
         qmt_canvas_gray(&canvas, 0.12);
         qmt_canvas_bar(&canvas, names, at + 2, room, row - 5);
-        qmt_canvas_color(&canvas, plot->colors ? plot->colors[i] : 0, 1);
+        qmt_canvas_color(&canvas, plot->rows[i].color, 1);
         qmt_canvas_bar(&canvas, names, at + 2, room * share, row - 5);
         if (isnan(value))
             snprintf(text, sizeof text, "-");

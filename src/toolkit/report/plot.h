@@ -45,11 +45,14 @@ typedef struct qmt_bar_plot {
 qmtcnn_status qmt_plot_bars(const qmt_bar_plot *plot, char **svg, qmtcnn_error *error);
 
 /* A list of bars lying down, one a row: for many names. */
+typedef struct qmt_plot_row {
+    char name[96];
+    double value; /* >= 0; INFINITY: a full bar; NAN: none */
+    int color;
+} qmt_plot_row;
 typedef struct qmt_row_plot {
     const char *description, *unit;
-    const char *const *names;
-    const double *values; /* >= 0; INFINITY: a full bar; NAN: none */
-    const int *colors;
+    const qmt_plot_row *rows;
     size_t count;
     int digits;
 } qmt_row_plot;

@@ -85,6 +85,11 @@ qmtcnn_status qmt_section_cost(qmt_text *page, const qmt_report *report, qmtcnn_
 
 /* ---- Layers ---------------------------------------------------------------------------------- */
 
+static void format_name(const qmt_layer_difference *layer, char text[96])
+{
+    snprintf(text, 96, "%s/%s", qmt_net_name(layer->net), layer->name);
+}
+
 static void layer_table(qmt_text *page, const qmt_layer_differences *layers)
 {
     static const char *const headers[] = {"layer",     "SQNR, dB",      "cosine",      "SQNR to FP32 model, dB",
@@ -95,7 +100,7 @@ static void layer_table(qmt_text *page, const qmt_layer_differences *layers)
         char name[96], dead[32], dead_fp32[32];
         qmt_cell sqnr = qmt_cell_figure(layer->sqnr, 1), cosine = qmt_cell_figure(layer->cosine, 5);
         qmt_cell fp32 = qmt_cell_figure(layer->sqnr_fp32, 1), saturated = qmt_cell_percent(layer->saturation, 3);
-        snprintf(name, sizeof name, "%s/%s", qmt_net_name(layer->net), layer->name);
+        format_name(layer, name);
         snprintf(dead, sizeof dead, "%d of %d", layer->dead, layer->channels);
         snprintf(dead_fp32, sizeof dead_fp32, "%d", layer->dead_fp32);
         const char *const row[] = {name, sqnr.text, cosine.text, fp32.text, saturated.text, dead, dead_fp32};
@@ -106,33 +111,22 @@ static void layer_table(qmt_text *page, const qmt_layer_differences *layers)
 
 static qmtcnn_status layer_figure(qmt_text *page, const qmt_layer_differences *layers, qmtcnn_error *error)
 {
-    char(*names)[32] = qmt_alloc(layers->count, sizeof *names);
-    const char **pointers = qmt_alloc(layers->count, sizeof *pointers);
-    double *values = qmt_alloc(layers->count, sizeof *values);
-    int *colors = qmt_alloc(layers->count, sizeof *colors);
+    qmt_plot_row *rows = qmt_alloc(layers->count, sizeof *rows);
     char *svg = NULL;
-    qmtcnn_status status = names && pointers && values && colors
-                               ? QMTCNN_OK
-                               : qmt_fail(error, QMTCNN_ERROR_MEMORY, "out of memory: a plot of the layers");
-    for (size_t i = 0; status == QMTCNN_OK && i < layers->count; i++) {
-        snprintf(names[i], sizeof names[i], "%s/%.14s", qmt_net_name(layers->layers[i].net), layers->layers[i].name);
-        pointers[i] = names[i];
-        values[i] = layers->layers[i].sqnr;
-        colors[i] = (int)layers->layers[i].net;
+    if (!rows)
+        return qmt_fail_memory(error, layers->count * sizeof *rows, "a plot of the layers");
+    for (size_t i = 0; i < layers->count; i++) {
+        format_name(&layers->layers[i], rows[i].name);
+        rows[i].value = layers->layers[i].sqnr;
+        rows[i].color = (int)layers->layers[i].net;
     }
-    if (status == QMTCNN_OK) {
-        const qmt_row_plot plot = {
-            "Signal to quantization noise by layer", "dB", pointers, values, colors, layers->count, 1};
-        status = qmt_plot_rows(&plot, &svg, error);
-    }
+    const qmt_row_plot plot = {"Signal to quantization noise by layer", "dB", rows, layers->count, 1};
+    qmtcnn_status status = qmt_plot_rows(&plot, &svg, error);
     if (status == QMTCNN_OK)
         qmt_html_figure(page, svg,
                         "Signal to quantization noise of each layer's output, worst first; 6 dB are one bit");
     qmt_free(svg);
-    qmt_free(colors);
-    qmt_free(values);
-    qmt_free(pointers);
-    qmt_free(names);
+    qmt_free(rows);
     return status;
 }
 

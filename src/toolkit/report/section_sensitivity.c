@@ -41,32 +41,21 @@ static void table(qmt_text *page, const qmt_sensitivity *sensitivity)
 /* Losses only: a layer that happens to gain has no bar. */
 static qmtcnn_status figure(qmt_text *page, const qmt_sensitivity *sensitivity, qmtcnn_error *error)
 {
-    char(*names)[96] = qmt_alloc(sensitivity->count, sizeof *names);
-    const char **pointers = qmt_alloc(sensitivity->count, sizeof *pointers);
-    double *values = qmt_alloc(sensitivity->count, sizeof *values);
-    int *colors = qmt_alloc(sensitivity->count, sizeof *colors);
+    qmt_plot_row *rows = qmt_alloc(sensitivity->count, sizeof *rows);
     char *svg = NULL;
-    qmtcnn_status status = QMTCNN_OK;
-    if (!names || !pointers || !values || !colors)
-        status = qmt_fail_memory(error, sensitivity->count * sizeof *names, "a plot of the layers");
-    for (size_t i = 0; status == QMTCNN_OK && i < sensitivity->count; i++) {
-        format_name(&sensitivity->layers[i], names[i]);
-        pointers[i] = names[i];
-        values[i] = fmax(0, -1000 * sensitivity->layers[i].alone.difference);
-        colors[i] = (int)sensitivity->layers[i].net;
+    if (!rows)
+        return qmt_fail_memory(error, sensitivity->count * sizeof *rows, "a plot of the layers");
+    for (size_t i = 0; i < sensitivity->count; i++) {
+        format_name(&sensitivity->layers[i], rows[i].name);
+        rows[i].value = fmax(0, -1000 * sensitivity->layers[i].alone.difference);
+        rows[i].color = (int)sensitivity->layers[i].net;
     }
-    if (status == QMTCNN_OK) {
-        const qmt_row_plot plot = {
-            "AP lost by quantizing one layer, in thousandths", "", pointers, values, colors, sensitivity->count, 1};
-        status = qmt_plot_rows(&plot, &svg, error);
-    }
+    const qmt_row_plot plot = {"AP lost by quantizing one layer, in thousandths", "", rows, sensitivity->count, 1};
+    qmtcnn_status status = qmt_plot_rows(&plot, &svg, error);
     if (status == QMTCNN_OK)
         qmt_html_figure(page, svg, "AP lost where only this layer is INT8, in thousandths");
     qmt_free(svg);
-    qmt_free(colors);
-    qmt_free(values);
-    qmt_free(pointers);
-    qmt_free(names);
+    qmt_free(rows);
     return status;
 }
 
