@@ -1,5 +1,6 @@
-/* Every allocation made to fail in turn, over all that a program does with the library: open, create, detect, free. The
- * linker sends the library's calls of malloc and its kin to the __wrap_ functions below (see CMakeLists.txt). */
+/* Every allocation made to fail in turn, and none after the first picture, over all that a program does with the
+ * library: open, create, detect, free. The linker sends the library's calls of malloc and its kin to the __wrap_
+ * functions below (see CMakeLists.txt). */
 #include "common/test.h"
 #include "qmtcnn/qmtcnn.h"
 #include "runtime/model/onnx.h"
@@ -240,6 +241,12 @@ static void write_networks(const char *folder, struct use *use)
     }
 }
 
+static void free_networks(struct use *use)
+{
+    for (int i = 0; i < 3; i++)
+        qmt_free((void *)(uintptr_t)use->networks[i].data);
+}
+
 static void every_allocation_can_fail(void **state)
 {
     enum { width = 70, height = 60 };
@@ -258,25 +265,82 @@ static void every_allocation_can_fail(void **state)
             use.folder = threads == 1 ? folder : NULL;
             fail_all(&use);
         }
-        for (int i = 0; i < 3; i++)
-            qmt_free((void *)(uintptr_t)use.networks[i].data);
+        free_networks(&use);
         test_remove_folder(folder);
     }
 }
 
+/* Once a context has seen the largest picture, it takes no more. */
+static void no_allocation_after_the_first_picture(void **state)
+{
+    enum { width = 200, height = 150, rounds = 5 };
+    static uint8_t pixels[4 * width * height];
+    test_random random = {4};
+    qmtcnn_error error = {0};
+    char *folder = test_make_folder();
+    struct use use = {.precision = QMTCNN_PRECISION_INT8,
+                      .image = {pixels, width, height, 4 * width, QMTCNN_BGRA, NULL, 0}};
+    qmtcnn_model *model;
+    qmtcnn_context *context;
+    qmtcnn_options options;
+    qmtcnn_timing timing;
+    (void)state;
+    for (size_t i = 0; i < sizeof pixels; i++)
+        pixels[i] = (uint8_t)test_bits(&random);
+    write_networks(folder, &use);
+    assert_ok(qmtcnn_model_open_memory(use.networks, use.precision, &model, &error), &error);
+    qmtcnn_options_default(model, &options);
+    for (int i = 0; i < 3; i++)
+        options.thresholds[i] = 0.1f;
+    assert_ok(qmtcnn_context_create(model, &options, &context, &error), &error);
+    assert_ok(detect_both(context, &use, &use.faces, &error), &error);
+    assert_true(use.faces > 0);
+    const size_t bytes = qmtcnn_context_bytes(context);
+    size_t faces = 0;
+    heap.made = 0;
+    heap.fail_at = -1;
+    heap.watched = true;
+    for (int i = 0; i < rounds; i++)
+        assert_ok(detect_both(context, &use, &faces, &error), &error);
+    heap.watched = false;
+    assert_int_equal(heap.made, 0);
+    assert_int_equal(faces, use.faces);
+    assert_int_equal(qmtcnn_context_bytes(context), bytes);
+    assert_true(bytes > 3 * width * height);
+    qmtcnn_context_timing(context, &timing);
+    assert_int_equal(timing.faces, faces);
+    assert_true(timing.total_ms > 0 && timing.levels > 0 && timing.proposals >= timing.refined);
+    qmtcnn_context_free(context);
+    qmtcnn_model_close(model);
+    free_networks(&use);
+    test_remove_folder(folder);
+}
+
 #else
+
+static void no_wrapping(void)
+{
+    print_message("skipped: the linker here can't wrap functions\n");
+    skip();
+}
 
 static void every_allocation_can_fail(void **state)
 {
     (void)state;
-    print_message("skipped: the linker here can't wrap functions\n");
-    skip();
+    no_wrapping();
+}
+
+static void no_allocation_after_the_first_picture(void **state)
+{
+    (void)state;
+    no_wrapping();
 }
 
 #endif
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_allocation_can_fail)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_allocation_can_fail),
+                                       cmocka_unit_test(no_allocation_after_the_first_picture)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
