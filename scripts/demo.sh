@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # From a bare machine to checked INT8 models on synthetic faces: installs, builds, trains, quantizes, validates, detects.
-# About 8 minutes on 2 cores, installation included. Run it again to skip what is done. Options go to `qmtcnn run`.
+# The run takes 3 to 6 minutes on 2 cores, installing and building come on top. Run it again to skip what is done. Options go to `qmtcnn run`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 start=$(date +%s)

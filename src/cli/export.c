@@ -29,7 +29,7 @@ static int run(int argc, char **argv)
          "tensor names: upright (default), caffe, or a YAML file with input, face, box, landmarks, landmark_order",
          NULL, "export.profile", 0, false},
         {"target", QMT_OPTION_CONFIG, &config, "NAME",
-         "whose quantization rules the files follow: tensorrt (default), or onnxruntime, whose QLinearConv wants INT8\n"
+         "whose quantization rules the files follow: tensorrt (default), or onnxruntime, whose QLinearConv wants INT8 "
          "weights, INT32 biases and uint8 activations",
          NULL, "export.target", 0, false},
         {"weight-bits", QMT_OPTION_CONFIG, &config, "N",

@@ -81,7 +81,7 @@ static int run(int argc, char **argv)
         {"models", QMT_OPTION_TEXT, &models, "DIR", "folder of FP32 models: pnet.onnx, rnet.onnx, onet.onnx", NULL,
          NULL, 0, true},
         {"data", QMT_OPTION_TEXT, &data, "PICTURES",
-         "pictures like those that the detector will see: a folder, a file, or a data set\n"
+         "pictures like those that the detector will see: a folder, a file, or a data set "
          "(of which the training pictures are taken)",
          NULL, NULL, 0, true},
         {"out", QMT_OPTION_TEXT, &out, "DIR", "folder for the INT8 models", NULL, NULL, 0, true},
@@ -90,7 +90,7 @@ static int run(int argc, char **argv)
         {"samples", QMT_OPTION_CONFIG, &config, "N", "inputs of each network to calibrate on (default 1024)", NULL,
          "quantize.ptq_samples", 0, false},
         {"observer", QMT_OPTION_CONFIG, &config, "NAME",
-         "how ranges of activations are found: minmax, average, histogram (a percentile), mse\n"
+         "how ranges of activations are found: minmax, average, histogram (a percentile), mse "
          "or entropy (default mse)",
          NULL, "quantize.calibration_observer", 0, false},
         {"threads", QMT_OPTION_CONFIG, &config, "N", "threads (default: one per processor)", NULL, "run.threads", 0,

@@ -10,7 +10,7 @@ static const char help_text[] =
     "report, where INT8 keeps less of FP32's average precision than --min-retention.\n"
     "\n"
     "Examples:\n"
-    "  qmtcnn run configs/demo.yaml                             synthetic faces, about 6 minutes\n"
+    "  qmtcnn run configs/demo.yaml                             synthetic faces, 3 to 6 minutes\n"
     "  qmtcnn run configs/wider.yaml --data wider --limit 500   a first look at real pictures";
 
 static int run(int argc, char **argv)

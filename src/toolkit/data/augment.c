@@ -14,7 +14,8 @@ struct work {
     qmt_random *random;
     uint8_t *pixels;
     float *box, *landmarks;
-    void *scratch; /* side * side * 3 floats */
+    void *scratch; /* qmt_blur_floats() floats */
+    const double *logarithms;
     unsigned made;
 };
 
@@ -112,7 +113,7 @@ static void recolor(struct work *work)
     if (happens(work, config->gamma, QMT_GAMMA)) {
         float factor = 1 + qmt_random_range(work->random, 0, config->gamma_strength);
         bool darker = qmt_random_below(work->random, 2) == 1;
-        qmt_crop_gamma(work->side, work->pixels, darker ? factor : 1 / factor);
+        qmt_crop_gamma(work->side, work->pixels, darker ? factor : 1 / factor, work->logarithms);
     }
     if (happens(work, config->gray, QMT_GRAY))
         qmt_crop_gray(work->side, work->pixels);
@@ -140,12 +141,14 @@ static qmtcnn_status degrade(struct work *work, qmtcnn_error *error)
 
 static qmtcnn_status make_room(qmt_augmenter *augmenter, int side, qmtcnn_error *error)
 {
-    size_t needed = (size_t)side * (size_t)side * 3 * sizeof(float);
+    size_t needed = qmt_blur_floats(side) * sizeof(float);
     if (augmenter->size >= needed)
         return QMTCNN_OK;
     void *memory = qmt_alloc(needed, 1);
     if (!memory)
         return qmt_fail_memory(error, needed, "augmentation");
+    if (!augmenter->memory)
+        qmt_pixel_logarithms(augmenter->logarithms);
     qmt_free(augmenter->memory);
     augmenter->memory = memory;
     augmenter->size = needed;
@@ -159,7 +162,15 @@ qmtcnn_status qmt_augment(qmt_augmenter *augmenter, const qmt_augment_config *co
     qmtcnn_status status = make_room(augmenter, side, error);
     if (status != QMTCNN_OK)
         return status;
-    struct work work = {config, side, sample, random, pixels, box, landmarks, augmenter->memory, 0};
+    struct work work = {.config = config,
+                        .side = side,
+                        .sample = sample,
+                        .random = random,
+                        .pixels = pixels,
+                        .box = box,
+                        .landmarks = landmarks,
+                        .scratch = augmenter->memory,
+                        .logarithms = augmenter->logarithms};
     memcpy(box, sample->box, sizeof sample->box);
     memcpy(landmarks, sample->landmarks, sizeof sample->landmarks);
     move(&work);

@@ -23,6 +23,7 @@ typedef enum qmt_augmentation {
 typedef struct qmt_augmenter {
     void *memory;
     size_t size;
+    double logarithms[256]; /* of qmt_pixel_logarithms(), once there is memory */
 } qmt_augmenter;
 void qmt_augmenter_clear(qmt_augmenter *augmenter);
 

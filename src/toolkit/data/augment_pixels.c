@@ -37,11 +37,10 @@ void qmt_crop_color(int side, uint8_t *pixels, float brightness, float contrast,
     }
 }
 
-void qmt_crop_gamma(int side, uint8_t *pixels, float exponent)
+void qmt_crop_gamma(int side, uint8_t *pixels, float exponent, const double logarithms[256])
 {
-    uint8_t table[256] = {0};
-    for (int i = 1; i < 256; i++)
-        table[i] = (uint8_t)(255 * qmt_power(i / 255.0, exponent) + 0.5);
+    uint8_t table[256];
+    qmt_pixel_powers(logarithms, exponent, table);
     for (int i = 0; i < side * side * 3; i++)
         pixels[i] = table[pixels[i]];
 }
@@ -52,10 +51,20 @@ void qmt_crop_gray(int side, uint8_t *pixels)
         memset(pixels, luma(pixels), 3);
 }
 
+/* The sum of eight uniform bytes is nearly normal, takes one random number and no libm: its mean is 1,020, its variance
+ * 8 (256^2 - 1) / 12. */
+static int sum_of_bytes(uint64_t bits)
+{
+    const uint64_t even = bits & 0x00ff00ff00ff00ffu, odd = bits >> 8 & 0x00ff00ff00ff00ffu;
+    return (int)((even + odd) * 0x0001000100010001u >> 48);
+}
+
 void qmt_crop_noise(int side, uint8_t *pixels, float deviation, qmt_random *random)
 {
+    const int mean = 8 * 255 / 2;
+    const float step = deviation / 209.0215f;
     for (int i = 0; i < side * side * 3; i++)
-        pixels[i] = saturate((float)pixels[i] + deviation * qmt_random_normal(random));
+        pixels[i] = saturate((float)pixels[i] + step * (float)(sum_of_bytes(qmt_random_next(random)) - mean));
 }
 
 void qmt_crop_patch(int side, uint8_t *pixels, int x, int y, int width, int height, const uint8_t color[3])
@@ -89,30 +98,50 @@ static int clamp_index(int index, int side)
     return index < 0 ? 0 : index >= side ? side - 1 : index;
 }
 
+/* Blurred rows, and one row with its border repeated. */
+size_t qmt_blur_floats(int side)
+{
+    return 3 * (size_t)side * (size_t)side + 3 * ((size_t)side + 2 * max_blur_radius);
+}
+
+/* The row as floats, with `radius` pixels more on both sides. */
+static void extend_row(const uint8_t *row, int side, int radius, float *extended)
+{
+    for (int x = -radius; x < side + radius; x++) {
+        const uint8_t *pixel = row + 3 * clamp_index(x, side);
+        for (int c = 0; c < 3; c++)
+            *extended++ = (float)pixel[c];
+    }
+}
+
+/* Sums run over the weights outside and along a row inside, where values lie side by side. */
 void qmt_crop_blur(int side, uint8_t *pixels, float sigma, float *scratch)
 {
     float weights[max_blur_radius + 1];
-    int radius = gaussian(sigma, weights), stride = side * 3;
+    const int radius = gaussian(sigma, weights), stride = side * 3;
+    float *extended = scratch + (size_t)side * (size_t)stride;
     for (int y = 0; y < side; y++) {
-        const uint8_t *row = pixels + y * stride;
-        for (int x = 0; x < side; x++) {
-            for (int c = 0; c < 3; c++) {
-                float sum = weights[0] * (float)row[3 * x + c];
-                for (int i = 1; i <= radius; i++)
-                    sum += weights[i] * ((float)row[3 * clamp_index(x - i, side) + c] +
-                                         (float)row[3 * clamp_index(x + i, side) + c]);
-                scratch[y * stride + 3 * x + c] = sum;
-            }
-        }
+        float *sums = scratch + y * stride;
+        const float *row = extended + 3 * radius;
+        extend_row(pixels + y * stride, side, radius, extended);
+        for (int x = 0; x < stride; x++)
+            sums[x] = weights[0] * row[x];
+        for (int i = 1; i <= radius; i++)
+            for (int x = 0; x < stride; x++)
+                sums[x] += weights[i] * (row[x - 3 * i] + row[x + 3 * i]);
     }
     for (int y = 0; y < side; y++) {
-        for (int x = 0; x < stride; x++) {
-            float sum = weights[0] * scratch[y * stride + x];
-            for (int i = 1; i <= radius; i++)
-                sum += weights[i] * (scratch[clamp_index(y - i, side) * stride + x] +
-                                     scratch[clamp_index(y + i, side) * stride + x]);
-            pixels[y * stride + x] = saturate(sum);
+        float *sums = extended;
+        for (int x = 0; x < stride; x++)
+            sums[x] = weights[0] * scratch[y * stride + x];
+        for (int i = 1; i <= radius; i++) {
+            const float *above = scratch + clamp_index(y - i, side) * stride;
+            const float *below = scratch + clamp_index(y + i, side) * stride;
+            for (int x = 0; x < stride; x++)
+                sums[x] += weights[i] * (above[x] + below[x]);
         }
+        for (int x = 0; x < stride; x++)
+            pixels[y * stride + x] = saturate(sums[x]);
     }
 }
 

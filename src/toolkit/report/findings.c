@@ -60,8 +60,7 @@ static void add_dead(qmt_findings *findings, const qmt_layer_difference *layer)
     else
         add(findings, QMT_FINDING_DEAD, layer->net, layer->name, share,
             "%s/%s: %d of %d channels never fired, without quantization too. They died in training and learn nothing "
-            "any "
-            "more: train with batch normalization (train.batch_norm), a lower train.learning_rate or a longer "
+            "any more: train with batch normalization (train.batch_norm), a lower train.learning_rate or a longer "
             "train.warmup_steps, or with PReLU (train.activation).",
             net, layer->name, layer->dead, layer->channels);
 }
@@ -72,8 +71,9 @@ static void add_layer(qmt_findings *findings, const qmt_layer_difference *layer)
     if (layer->saturation >= qmt_finding_threshold(QMT_FINDING_SATURATED))
         add(findings, QMT_FINDING_SATURATED, layer->net, layer->name, layer->saturation,
             "%s/%s: %.1f %% of its outputs are at the last step of the next layer's quantizer, so larger ones can't be "
-            "told apart. Raise quantize.percentile or calibrate by the largest value "
-            "(quantize.calibration_observer: minmax), with more quantize.calibration_batches.",
+            "told apart. Calibrate by the largest value (quantize.calibration_observer: minmax), or by histogram with "
+            "a "
+            "higher quantize.percentile, and with more quantize.calibration_batches.",
             qmt_net_name(layer->net), layer->name, 100 * layer->saturation);
 }
 
