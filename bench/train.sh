@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Training samples a second of each network, FP32 and QAT. With a Python that has PyTorch and a script that prints a JSON
-# line a network with "net", "fp32", "fp32_channels_last" and "qat" (samples a second), PyTorch runs in between, and the
-# ratios are printed. Usage: bench/train.sh TOOL [THREADS [PYTHON SCRIPT [SECONDS]]]
+# Training samples a second of each network, FP32 and QAT. With a Python that has PyTorch, SCRIPT (bench/train_torch.py)
+# runs in between and the ratios are printed. Another SCRIPT prints a JSON line a network with "net", "fp32",
+# "fp32_channels_last" and "qat" (samples a second). Usage: bench/train.sh TOOL [THREADS [PYTHON [SCRIPT [SECONDS]]]]
 set -euo pipefail
-tool=${1:?usage: bench/train.sh TOOL [THREADS [PYTHON SCRIPT [SECONDS]]]}
-threads=${2:-2} python=${3:-} script=${4:-} seconds=${5:-5}
+tool=${1:?usage: bench/train.sh TOOL [THREADS [PYTHON [SCRIPT [SECONDS]]]]}
+threads=${2:-2} python=${3:-} script=${4:-$(dirname "$0")/train_torch.py} seconds=${5:-5}
 ours=$(mktemp) theirs=$(mktemp)
 trap 'rm -f "$ours" "$theirs"' EXIT
 measure() {
