@@ -29,16 +29,19 @@ long=$(wc -l "${sources[@]}" | awk '$2 != "total" && $1 > ($2 ~ /^tests/ ? 700 :
 words=$(grep -nE '\b(TODO|FIXME|XXX|HACK)\b' "${sources[@]}" || true)
 [ -n "$words" ] && complain "unfinished by its own word: $words"
 
-# A folder of the toolkit includes only those that stand before it.
-order=(base image config log quant data net train deploy evaluate report pipeline)
-for i in "${!order[@]}"; do
-    for j in "${!order[@]}"; do
-        if [ "$j" -gt "$i" ]; then
-            up=$(grep -rln "#include \"toolkit/${order[$j]}/" "src/toolkit/${order[$i]}" || true)
-            [ -n "$up" ] && complain "toolkit/${order[$i]} includes toolkit/${order[$j]}: ${up//$'\n'/ }"
-        fi
+# A folder includes only those that stand before it.
+check_order() { # LIBRARY FOLDER...
+    local library=$1 i j up
+    shift
+    for ((i = 1; i <= $#; i++)); do
+        for ((j = i + 1; j <= $#; j++)); do
+            up=$(grep -rln "#include \"$library/${!j}/" "src/$library/${!i}" || true)
+            [ -n "$up" ] && complain "$library/${!i} includes $library/${!j}: ${up//$'\n'/ }"
+        done
     done
-done
+}
+check_order runtime base model kernels detect
+check_order toolkit base image config log quant data net train deploy evaluate report pipeline
 up=$(grep -rln '#include "toolkit/\|#include "cli/' src/runtime || true)
 [ -n "$up" ] && complain "the runtime includes the toolkit: ${up//$'\n'/ }"
 
