@@ -29,8 +29,17 @@ faces() {
         awk -v found="$found" 'BEGIN { exit !(found > 0.5) }' || return 1
     done
 }
+# Suppression that is told is the same as by default, or changes what is found; it takes three numbers from 0 to 1.
+suppression() {
+    local pictures=(drawn/WIDER_val/images/*/*)
+    exits 0 qmtcnn detect --models "$models/mtcnn_qat" --format csv "${pictures[@]}" >default.csv &&
+        exits 0 qmtcnn detect --models "$models/mtcnn_qat" --format csv --nms .5,.7,.7 "${pictures[@]}" | cmp -s - default.csv &&
+        exits 0 qmtcnn detect --models "$models/mtcnn_qat" --format csv --nms .1,.1,.1 "${pictures[@]}" >strict.csv &&
+        ! cmp -s strict.csv default.csv && exits 2 qmtcnn detect --nms .5,.7 "${pictures[0]}" && exits 2 qmtcnn detect --nms 2,.7,.7 "${pictures[0]}"
+}
 ok "models: TensorRT's rules hold" rules
 ok "models: the files say how the cascade is meant" advice
 ok "models: no file holds a path of the machine that made it" no_paths
 ok "models: FP32 and INT8 find drawn faces" faces
+ok "detect --nms" suppression
 done_testing
