@@ -76,11 +76,12 @@ done
 faces=$(awk 'NF == 10 {n++} END {print n}' big/wider_face_split/wider_face_train_bbx_gt.txt)
 echo "$pictures pictures, $faces faces"
 
-# As many samples as the configuration for WIDER FACE takes, but for O-Net a fifth of them: they are 7 KB each.
+# As many samples as the configuration for WIDER FACE takes, but for O-Net a fifth of them, and of no shrunk copies: they are
+# 7 KB each, and all that are made lie on the disk until the last picture is done.
 config=(--config "$root/configs/wider.yaml")
 # Enough training for P-Net and R-Net to let little through when the next network's samples are mined.
 declare -A steps=([pnet]=100 [rnet]=20 [onet]=3)
-fewer=(--prepare.max_negatives 60000 --prepare.max_positives 30000 --prepare.max_parts 30000 --prepare.max_landmarks 30000)
+fewer=(--prepare.shrunk_copies 0 --prepare.max_negatives 60000 --prepare.max_positives 30000 --prepare.max_parts 30000 --prepare.max_landmarks 30000)
 for net in pnet rnet onet; do
     options=(--net "$net" --out "samples/$net")
     if [ $net != pnet ]; then options+=(--models models --prepare.mine_precision int8); fi

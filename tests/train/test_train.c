@@ -451,6 +451,38 @@ static void finetuning_from_folded_networks(void **state)
     assert_true(fabs(plain / wanted - 1) < room);
 }
 
+/* A weight of 1e30 leads to NaN some steps later, where nothing points to the file any more. */
+static void damaged_weights_are_refused(void **state)
+{
+    fixture *made = *state, tuned = *made;
+    const float huge = 1e30f;
+    char path[512], to[512];
+    uint64_t header;
+    qmtcnn_error error;
+    snprintf(path, sizeof path, "%s/whole/pnet/qat.safetensors", made->folder);
+    snprintf(to, sizeof to, "%s/damaged", made->folder);
+    FILE *file = fopen(path, "r+b");
+    assert_non_null(file);
+    assert_int_equal(fread(&header, sizeof header, 1, file), 1);
+    char *text = calloc(header + 1, 1);
+    assert_non_null(text);
+    assert_int_equal(fread(text, 1, header, file), header);
+    const char *at = strstr(text, "conv2.weight\"");
+    assert_non_null(at);
+    at = strstr(at, "\"data_offsets\"");
+    assert_non_null(at);
+    long offset = strtol(strchr(at, '[') + 1, NULL, 10);
+    free(text);
+    assert_int_equal(fseek(file, (long)(sizeof header + header) + offset, SEEK_SET), 0);
+    assert_int_equal(fwrite(&huge, sizeof huge, 1, file), 1);
+    assert_int_equal(fclose(file), 0);
+    qmt_train_options options = {
+        .net = QMT_PNET, .store = made->store, .checkpoints = to, .finetune = path, .threads = 1};
+    assert_int_equal(qmt_train(&tuned.config, &options, NULL, &error), QMTCNN_ERROR_FORMAT);
+    assert_non_null(strstr(error.message, "qat.safetensors"));
+    assert_non_null(strstr(error.message, "1e+30"));
+}
+
 static void bench_measures(void **state)
 {
     (void)state;
@@ -482,6 +514,7 @@ int main(void)
         cmocka_unit_test(wrong_samples_are_refused),
         cmocka_unit_test(finetuning_starts_from_another_network),
         cmocka_unit_test(finetuning_from_folded_networks),
+        cmocka_unit_test(damaged_weights_are_refused),
         cmocka_unit_test(bench_measures),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -76,11 +76,27 @@ static bool ends_with(const char *text, const char *end)
     return size >= end_size && strcmp(text + size - end_size, end) == 0;
 }
 
+/* No training makes such weights, but damage to a file does; squares of what they lead to would overflow. */
+static qmtcnn_status check_weights(qmt_net *net, qmtcnn_error *error)
+{
+    const float most = 1e9f;
+    int count;
+    const qmt_parameter *parameters = qmt_net_parameters(net, &count);
+    for (int i = 0; i < count; i++)
+        for (size_t k = 0; k < parameters[i].count; k++)
+            if (!(parameters[i].value[k] >= -most && parameters[i].value[k] <= most))
+                return qmt_fail(error, QMTCNN_ERROR_FORMAT, "%s holds %g, so the file is damaged: take another copy",
+                                parameters[i].name, (double)parameters[i].value[k]);
+    return QMTCNN_OK;
+}
+
 static qmtcnn_status take_file(qmt_net *net, const char *path, bool *folded, qmtcnn_error *error)
 {
     bool onnx = ends_with(path, ".onnx");
     *folded = onnx;
     qmtcnn_status status = onnx ? take_model(net, path, error) : take_checkpoint(net, path, folded, error);
+    if (status == QMTCNN_OK)
+        status = check_weights(net, error);
     if (status != QMTCNN_OK)
         return qmt_fail_in(error, status, "can't start from %s", path);
     qmt_log_info("%s starts from %s", qmt_net_name(qmt_net_get_table(net)->id), path);
