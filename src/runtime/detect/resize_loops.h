@@ -2,15 +2,10 @@
 #ifndef QMT_DETECT_RESIZE_LOOPS_H
 #define QMT_DETECT_RESIZE_LOOPS_H
 
+#include "runtime/base/inline.h"
 #include "runtime/detect/resize_kernels.h"
 
 #include <string.h>
-
-#if defined(__GNUC__)
-#define QMT_INLINE static inline __attribute__((always_inline))
-#else
-#define QMT_INLINE static inline
-#endif
 
 /* The first pass where a row is shorter than a vector. */
 static inline void qmt_resize_sum_few(const uint8_t *source, ptrdiff_t stride, const int16_t *weights, int taps,

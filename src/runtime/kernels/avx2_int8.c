@@ -175,13 +175,7 @@ void qmt_avx2_int8_run(const qmt_packed_layer *packed, const qmt_strip *strip)
         return;
     }
     start(&walk, packed, strip);
-    const size_t pixel = (size_t)walk.pictures * qmt_packed_output_pixel(packed);
-    const qmt_row_steps steps = {.state = &walk,
-                                 .convolve = convolve,
-                                 .pool = pool,
-                                 .ring = walk.ring,
-                                 .ring_row = (size_t)walk.width * pixel,
-                                 .output_row = (size_t)strip->output_width * pixel};
+    const qmt_row_steps steps = {.state = &walk, .convolve = convolve, .pool = pool, .ring = walk.ring};
     qmt_walk_rows(packed, strip, &steps);
 }
 

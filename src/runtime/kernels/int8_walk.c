@@ -236,12 +236,6 @@ void qmt_tile_run(const qmt_packed_layer *packed, const qmt_strip *strip, const 
         run_pooled(&walk, strip, (int32_t *)(void *)scratch);
         return;
     }
-    const size_t pixel = (size_t)pictures * qmt_packed_output_pixel(packed);
-    const qmt_row_steps steps = {.state = &walk,
-                                 .convolve = convolve,
-                                 .pool = pool,
-                                 .ring = scratch,
-                                 .ring_row = (size_t)walk.width * pixel,
-                                 .output_row = (size_t)strip->output_width * pixel};
+    const qmt_row_steps steps = {.state = &walk, .convolve = convolve, .pool = pool, .ring = scratch};
     qmt_walk_rows(packed, strip, &steps);
 }

@@ -157,9 +157,11 @@ size_t qmt_packed_scratch_size(const qmt_packed_layer *packed, int input_width)
 
 void qmt_walk_rows(const qmt_packed_layer *packed, const qmt_strip *strip, const qmt_row_steps *steps)
 {
+    const size_t pixel = (size_t)(strip->pictures > 1 ? strip->pictures : 1) * qmt_packed_output_pixel(packed);
+    const size_t ring_row = (size_t)(strip->input_width - packed->kernel_width + 1) * pixel;
     char *output = strip->output;
     int done = 0; /* rows of convolution output */
-    for (int y = 0; y < strip->output_rows; y++, output += steps->output_row) {
+    for (int y = 0; y < strip->output_rows; y++, output += (size_t)strip->output_width * pixel) {
         if (packed->pool_kernel == 0) {
             steps->convolve(steps->state, y, output);
             continue;
@@ -167,10 +169,10 @@ void qmt_walk_rows(const qmt_packed_layer *packed, const qmt_strip *strip, const
         const int first = y * packed->pool_stride, last = first + packed->pool_kernel;
         const int end = last < strip->convolution_height ? last : strip->convolution_height;
         for (; done < end; done++)
-            steps->convolve(steps->state, done, steps->ring + (size_t)(done % packed->pool_kernel) * steps->ring_row);
+            steps->convolve(steps->state, done, steps->ring + (size_t)(done % packed->pool_kernel) * ring_row);
         const void *rows[qmt_max_pool];
         for (int i = first; i < end; i++)
-            rows[i - first] = steps->ring + (size_t)(i % packed->pool_kernel) * steps->ring_row;
+            rows[i - first] = steps->ring + (size_t)(i % packed->pool_kernel) * ring_row;
         steps->pool(steps->state, rows, end - first, output);
     }
 }
@@ -200,14 +202,9 @@ static void plain_pool(void *state, const void *const *rows, int row_count, void
 
 void qmt_run_strip(const qmt_packed_layer *packed, const qmt_strip *strip, qmt_convolve_row convolve, qmt_pool_row pool)
 {
-    const size_t pixel = qmt_packed_output_pixel(packed);
     struct plain_walk walk = {packed, strip, strip->input_width - packed->kernel_width + 1, convolve, pool};
-    const qmt_row_steps steps = {.state = &walk,
-                                 .convolve = plain_convolve,
-                                 .pool = plain_pool,
-                                 .ring = strip->scratch,
-                                 .ring_row = (size_t)walk.width * pixel,
-                                 .output_row = (size_t)strip->output_width * pixel};
+    const qmt_row_steps steps = {
+        .state = &walk, .convolve = plain_convolve, .pool = plain_pool, .ring = strip->scratch};
     qmt_walk_rows(packed, strip, &steps);
 }
 

@@ -3,14 +3,8 @@
 #ifndef QMT_PACKED_H
 #define QMT_PACKED_H
 
+#include "runtime/base/inline.h"
 #include "runtime/kernels/kernels.h"
-
-/* Inner loops must be inlined where they are called, so that their counts are constants. */
-#if defined(__GNUC__)
-#define QMT_INLINE static inline __attribute__((always_inline))
-#else
-#define QMT_INLINE static inline
-#endif
 
 /* Loops over a tile's sums must be unrolled, so that these live in registers. Not under sanitizers, whose checks in
  * each copy of a loop would take minutes to compile. */
@@ -88,8 +82,7 @@ typedef struct qmt_row_steps {
     void *state;                                        /* handed to both */
     void (*convolve)(void *state, int y, void *output); /* row y of convolution output, activated and requantized */
     void (*pool)(void *state, const void *const *rows, int row_count, void *output);
-    char *ring;                  /* room for pool_kernel rows of convolution output */
-    size_t ring_row, output_row; /* bytes */
+    char *ring; /* room for pool_kernel rows of convolution output, of all pictures */
 } qmt_row_steps;
 /* Walks a strip: each row of convolution output once, where there is a pool in a ring of pool_kernel rows. */
 void qmt_walk_rows(const qmt_packed_layer *packed, const qmt_strip *strip, const qmt_row_steps *steps);
