@@ -9,13 +9,12 @@
 
 #include <string.h>
 
-/* The bytes of a network whose scores spread around one half and whose boxes stay near; for qmt_free(). */
-static inline qmtcnn_buffer test_detector_bytes(qmt_net_id net, bool int8)
+/* The bytes of `model`, which is freed, with boxes that stay near; for qmt_free(). */
+static inline qmtcnn_buffer test_detector_write(qmt_model *model, bool int8)
 {
     qmtcnn_error error = {0};
     void *data;
     qmtcnn_buffer buffer;
-    qmt_model *model = test_make_model(net, int8, QMT_ACTIVATION_RELU, 40 + (uint64_t)net);
     qmt_layer *box = &model->heads[QMT_HEAD_BOX];
     for (size_t i = 0; i < 4 * qmt_layer_taps(box); i++)
         box->weight[i] *= 0.05f;
@@ -25,6 +24,12 @@ static inline qmtcnn_buffer test_detector_bytes(qmt_net_id net, bool int8)
     qmt_model_free(model);
     buffer.data = data;
     return buffer;
+}
+
+/* A network whose scores spread around one half. */
+static inline qmtcnn_buffer test_detector_bytes(qmt_net_id net, bool int8)
+{
+    return test_detector_write(test_make_model(net, int8, QMT_ACTIVATION_RELU, 40 + (uint64_t)net), int8);
 }
 
 static inline qmtcnn_model *test_detector_open(bool int8)

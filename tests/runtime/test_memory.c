@@ -1,10 +1,7 @@
 /* Every allocation made to fail in turn, and none after the first picture, over all that a program does with the
  * library: open, create, detect, free. The linker sends the library's calls of malloc and its kin to the __wrap_
  * functions below (see CMakeLists.txt). */
-#include "common/test.h"
-#include "qmtcnn/qmtcnn.h"
-#include "runtime/model/onnx.h"
-#include "runtime/models.h"
+#include "runtime/detector.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -219,24 +216,16 @@ static const test_table thin[qmt_net_count] = {
 static void write_networks(const char *folder, struct use *use)
 {
     for (int i = 0; i < 3; i++) {
+        const bool int8 = use->precision == QMTCNN_PRECISION_INT8;
         char path[1024];
         qmtcnn_error error = {0};
-        void *data;
-        qmt_model *model = test_make_model_of(&thin[i], (qmt_net_id)i, use->precision == QMTCNN_PRECISION_INT8,
-                                              QMT_ACTIVATION_PRELU, 7);
-        qmt_layer *box = &model->heads[QMT_HEAD_BOX]; /* boxes stay where they are, more or less */
-        for (size_t k = 0; k < 4 * qmt_layer_taps(box); k++)
-            box->weight[k] *= 0.05f;
-        if (use->precision == QMTCNN_PRECISION_INT8)
-            assert_ok(qmt_layer_quantize(box, box->input_scale, NULL, &error), &error);
+        qmt_model *model = test_make_model_of(&thin[i], (qmt_net_id)i, int8, QMT_ACTIVATION_PRELU, 7);
         assert_ok(qmt_model_set_metadata(model, "qmtcnn.threshold", "0.5", &error), &error);
-        assert_ok(qmt_onnx_write(model, NULL, &data, &use->networks[i].size, &error), &error);
-        qmt_model_free(model);
-        use->networks[i].data = data;
+        use->networks[i] = test_detector_write(model, int8);
         snprintf(path, sizeof path, "%s/%s.onnx", folder, qmt_net_name((qmt_net_id)i));
         FILE *file = fopen(path, "wb");
         assert_non_null(file);
-        assert_int_equal(fwrite(data, 1, use->networks[i].size, file), use->networks[i].size);
+        assert_int_equal(fwrite(use->networks[i].data, 1, use->networks[i].size, file), use->networks[i].size);
         assert_int_equal(fclose(file), 0);
     }
 }
