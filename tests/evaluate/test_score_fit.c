@@ -69,9 +69,22 @@ static void test_slope(void **state)
     assert_float_equal(qmt_score_slope(logits, faces, count), 4, 0); /* told apart: as steep as may be */
 }
 
+/* ln 9 lies between 0.75 and 0.25, twice ln 9 between 0.9 and 0.1. */
+static void test_scale_between(void **state)
+{
+    (void)state;
+    assert_float_equal(qmt_score_scale_between(0.75, 0.25, 0.9, 0.1), 2, 1e-12);
+    assert_float_equal(qmt_score_scale_between(0.9, 0.1, 0.75, 0.25), 0.5, 1e-12);
+    assert_float_equal(qmt_score_scale_between(0.5000001, 0.5, 0.9, 0.1), 4, 0);
+    assert_float_equal(qmt_score_scale_between(1, 0, 0.51, 0.5), 0.25, 0);
+    assert_float_equal(qmt_score_scale_between(0.5, 0.5, 0.9, 0.1), 1, 0);
+    assert_float_equal(qmt_score_scale_between(NAN, NAN, 0.9, 0.1), 1, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_logits), cmocka_unit_test(test_keeping),
-                                       cmocka_unit_test(test_rate), cmocka_unit_test(test_slope)};
+                                       cmocka_unit_test(test_rate), cmocka_unit_test(test_slope),
+                                       cmocka_unit_test(test_scale_between)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -129,6 +129,18 @@ static qmtcnn_status check_detect(const qmt_detect_config *detect, qmtcnn_error 
     return QMTCNN_OK;
 }
 
+static qmtcnn_status check_calibrate(const qmt_calibrate_config *calibrate, qmtcnn_error *error)
+{
+    for (int net = QMT_PNET; net < QMT_ONET; net++)
+        if (calibrate->keep_low[net] != 0 && !(calibrate->keep_low[net] > calibrate->keep[net]))
+            return qmt_fail(error, QMTCNN_ERROR_ARGUMENT,
+                            "'calibrate.keep_low' is %g for %s, where 'calibrate.keep' is %g; a lower threshold keeps "
+                            "more: give a larger share, or 0",
+                            (double)calibrate->keep_low[net], qmt_net_name((qmt_net_id)net),
+                            (double)calibrate->keep[net]);
+    return QMTCNN_OK;
+}
+
 qmtcnn_status qmt_config_check(const qmt_config *config, qmtcnn_error *error)
 {
     qmtcnn_status status = check_sizes(config, error);
@@ -141,6 +153,8 @@ qmtcnn_status qmt_config_check(const qmt_config *config, qmtcnn_error *error)
         status = check_keep(config->quantize.keep_fp32, error);
     if (status == QMTCNN_OK)
         status = check_detect(&config->detect, error);
+    if (status == QMTCNN_OK)
+        status = check_calibrate(&config->calibrate, error);
     if (status != QMTCNN_OK)
         return status;
     if (!config->run.workdir[0])

@@ -143,9 +143,10 @@ typedef struct qmt_export_config {
 /* What scores are to mean: measured on the hold-out of the training pictures, put into the exported networks. */
 typedef struct qmt_calibrate_config {
     bool scores;        /* false */
-    float keep[2];      /* share of the faces found that pass P-Net's and R-Net's threshold; 0.98, 0.97 */
+    float keep[2];      /* share of the faces found that pass P-Net's and R-Net's threshold; 0.95, 0.96 */
+    float keep_low[2];  /* share that passes evaluate.thresholds: sets the scale of logits; 0.99, 0.99; 0: it stays */
     float false_alarms; /* a picture, at O-Net's threshold (also of the fused score); 0.3 */
-    bool slope;         /* also fit the scale of logits, by logistic regression; false */
+    bool slope;         /* where keep_low is 0, fit the scale by logistic regression; false */
 } qmt_calibrate_config;
 
 typedef struct qmt_detect_config {

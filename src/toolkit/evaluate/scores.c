@@ -58,6 +58,20 @@ double qmt_score_of_rate(const qmt_ranking *ranking, double rate)
     return score;
 }
 
+static const double least_scale = 0.25, largest_scale = 4;
+
+static double limit_scale(double scale)
+{
+    return fmin(fmax(scale, least_scale), largest_scale);
+}
+
+double qmt_score_scale_between(double high, double low, double high_threshold, double low_threshold)
+{
+    const double apart = qmt_score_logit(high) - qmt_score_logit(low);
+    const double wanted = qmt_score_logit(high_threshold) - qmt_score_logit(low_threshold);
+    return apart > 0 ? limit_scale(wanted / apart) : 1;
+}
+
 double qmt_score_slope(const double *logits, const bool *faces, size_t count)
 {
     double positives = 0, scale = 1, shift = 0;
@@ -88,7 +102,7 @@ double qmt_score_slope(const double *logits, const bool *faces, size_t count)
         if (fabs(d0) < 1e-10 && fabs(d1) < 1e-10)
             break;
     }
-    return isfinite(scale) ? fmin(fmax(scale, 0.25), 4) : 1;
+    return isfinite(scale) ? limit_scale(scale) : 1;
 }
 
 /* ---- Fitting --------------------------------------------------------------------------------- */
@@ -211,6 +225,23 @@ static qmtcnn_status rate_score(const struct fit *fit, const qmt_detections *fou
     return status;
 }
 
+/* P-Net's and R-Net's scale: the share keep_low of the faces is to pass the low threshold, where there is one; else by
+ * regression. `high`: the score that passes `keep`. Sorts scores[]. */
+static qmtcnn_status choose_scale(const struct fit *fit, qmt_net_id net, const qmt_detections *found, double *scores,
+                                  size_t count, double high, double *scale, qmtcnn_error *error)
+{
+    const qmt_calibrate_config *calibrate = &fit->config->calibrate;
+    const double threshold = (double)fit->config->detect.thresholds[net];
+    const double low_threshold = (double)fit->config->evaluate.thresholds[net];
+    *scale = 1;
+    if (net != QMT_ONET && calibrate->keep_low[net] > 0 && low_threshold > 0 && low_threshold < threshold) {
+        const double low = qmt_score_keeping(scores, count, (double)calibrate->keep_low[net]);
+        *scale = qmt_score_scale_between(high, low, threshold, low_threshold);
+        return QMTCNN_OK;
+    }
+    return calibrate->slope ? fit_slope(fit, found, scale, error) : QMTCNN_OK;
+}
+
 /* *fitted: false where there is too little to go by. */
 static qmtcnn_status fit_network(const struct fit *fit, qmt_net_id net, bool *fitted, qmtcnn_error *error)
 {
@@ -227,8 +258,8 @@ static qmtcnn_status fit_network(const struct fit *fit, qmt_net_id net, bool *fi
         status = rate_score(fit, found, &score, error);
     if (status == QMTCNN_OK && net != QMT_ONET)
         score = qmt_score_keeping(scores, count, (double)calibrate->keep[net]);
-    if (status == QMTCNN_OK && calibrate->slope)
-        status = fit_slope(fit, found, &scale, error);
+    if (status == QMTCNN_OK)
+        status = choose_scale(fit, net, found, scores, count, score, &scale, error);
     if (status == QMTCNN_OK && (count < fewest_faces || isnan(score))) {
         qmt_log_warning("scores of %s stay as they are: it finds only %zu faces of the hold-out", qmt_net_name(net),
                         count);

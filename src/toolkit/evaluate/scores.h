@@ -15,9 +15,10 @@ void qmt_scores_hold_out(qmt_dataset *dataset, double holdout);
  *   at IoU 0.5;
  * - O-Net's makes calibrate.false_alarms false alarms a picture, by itself and, where detect.fusion is over 0, by the
  *   fused score (maps->fusion_odds).
- * Shifts only, or scales too (calibrate.slope). A network that finds fewer than 20 faces, and those behind it, stay as
- * they are, with a warning. Sets known[] of the fitted ones, not the checkpoints' hashes. The same for any number of
- * threads. */
+ * Shifts only, or scales too: so that P-Net's and R-Net's evaluate.thresholds, where they are lower, pass
+ * calibrate.keep_low of the faces, or by logistic regression (calibrate.slope). A network that finds fewer than 20
+ * faces, and those behind it, stay as they are, with a warning. Sets known[] of the fitted ones, not the checkpoints'
+ * hashes. The same for any number of threads. */
 qmtcnn_status qmt_scores_fit(const qmt_network_source sources[qmt_net_count], const qmt_dataset *dataset,
                              const qmt_config *config, qmt_score_maps *maps, qmtcnn_error *error);
 
@@ -30,6 +31,9 @@ double qmt_score_keeping(double *scores, size_t count, double keep);
 /* The lowest score of a box for which there are at most `rate` false alarms a picture. NAN where not even the best box
  * is. */
 double qmt_score_of_rate(const qmt_ranking *ranking, double rate);
+/* The scale of logits that brings two scores as far apart as two thresholds are, within 0.25 .. 4. 1 where high is not
+ * over low: then they say nothing of a scale. */
+double qmt_score_scale_between(double high, double low, double high_threshold, double low_threshold);
 /* Logistic regression: the scale of the logits that makes chances of them (Platt's targets, Newton's method). 1 where
  * there are no examples of both kinds; within 0.25 .. 4. */
 double qmt_score_slope(const double *logits, const bool *faces, size_t count);

@@ -17,7 +17,7 @@
  *   steps/                a small file for each finished step
  * A step whose settings, and those of all steps before it, are as they were is not run again, so a stopped run goes on
  * where it was. With QMTCNN_ERROR_INTERRUPTED the message says how. Samples and all that follows are also made anew
- * where labels changed, or a picture's size or time of change.
+ * where labels or pictures changed (data_key.h).
  *
  * QMTCNN_ERROR_NUMERIC, after all steps are done and the report is written: INT8 keeps less of FP32's AP than
  * evaluate.min_retention. */
