@@ -11,8 +11,8 @@ static uint64_t add(uint64_t hash, uint64_t value)
     return qmt_hash(both, sizeof both);
 }
 
-/* Any edit changes a picture's size, its header, or the end of its compressed data. Times of change would tell copies of
- * the same data apart, and a training that took hours would begin anew after a move to another disk. */
+/* Any edit changes a picture's size, its header, or the end of its compressed data. Times of change would tell copies
+ * of the same data apart, and a training that took hours would begin anew after a move to another disk. */
 static uint64_t add_picture(uint64_t hash, const qmt_picture *picture)
 {
     enum { end = 4096 };
