@@ -177,7 +177,9 @@ def pictures_for(side, folder, count):
         images = [rng.integers(0, 256, shape, dtype=np.uint8) for _ in range(count)]
     else:
         from PIL import Image
-        paths = sorted(pathlib.Path(folder).rglob("*.jpg"))
+        paths = sorted(path for path in pathlib.Path(folder).rglob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
+        if not paths:
+            raise SystemExit(f"{folder} holds no JPEG or PNG pictures")
         paths = paths[:: max(1, len(paths) // count)][:count]
         images = []
         for path in paths:

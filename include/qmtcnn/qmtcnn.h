@@ -138,7 +138,9 @@ typedef struct qmtcnn_options {
     float fusion_odds;           /* 1e-6 to 1e6; 0 is 1 */
     float vote;                  /* a face's box and landmarks become the mean, weighted by score, of those of all
                                     candidates whose IoU with it is at least this, .2 to 1; 0: no voting */
-    uint32_t reserved[12];       /* zero */
+    float refined_nms[2];        /* IoU at which boxes that P-Net, and that R-Net, corrected are suppressed once more,
+                                    so that no face is looked at again and again, .5 to 1; 0: not */
+    uint32_t reserved[10];       /* zero */
 } qmtcnn_options;
 
 /* The defaults above, with what the model's files recommend. `model` may be NULL. */

@@ -233,8 +233,10 @@ static qmtcnn_status prepare_bench(struct bench *bench, qmtcnn_error *error)
     qmtcnn_status status = qmt_open_models(bench->models, bench->precision, bench->kernels, &bench->model, error);
     if (status != QMTCNN_OK)
         return status;
-    qmtcnn_options_default(bench->model, &defaults);
-    memcpy(bench->options.thresholds, defaults.thresholds, sizeof defaults.thresholds);
+    qmtcnn_options_default(bench->model, &defaults); /* as a program uses these models */
+    defaults.min_face = bench->options.min_face;
+    defaults.threads = bench->options.threads;
+    bench->options = defaults;
     for (int i = 0; i < qmt_net_count; i++)
         networks[i] = qmt_api_network(bench->model, (qmt_net_id)i);
     status = qmtcnn_context_create(bench->model, &bench->options, &bench->context, error);

@@ -155,18 +155,17 @@ static qmtcnn_status time_stages(struct profile *profile, int precision, qmtcnn_
     const qmt_bench_request *request = profile->request;
     qmtcnn_model *model = NULL;
     qmtcnn_context *context = NULL;
-    qmtcnn_options options = *request->options, defaults;
+    qmtcnn_options options;
     const qmtcnn_image view = {.pixels = request->picture,
                                .width = request->width,
                                .height = request->height,
                                .stride = 3 * (ptrdiff_t)request->width,
                                .format = QMTCNN_RGB};
-    options.threads = 1;
     qmtcnn_status status = qmtcnn_model_open(
         request->models, precision == qmt_profile_int8 ? QMTCNN_PRECISION_INT8 : QMTCNN_PRECISION_FP32, &model, error);
     if (status == QMTCNN_OK) {
-        qmtcnn_options_default(model, &defaults);
-        memcpy(options.thresholds, defaults.thresholds, sizeof options.thresholds);
+        qmtcnn_options_default(model, &options); /* as a program uses these models; one thread */
+        options.min_face = request->options->min_face;
         status = qmtcnn_context_create(model, &options, &context, error);
     }
     const double start = qmt_seconds();

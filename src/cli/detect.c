@@ -18,6 +18,7 @@ struct detect {
     float thresholds[3];  /* not numbers where none are given */
     bool given;           /* the thresholds */
     float fusion, vote;   /* likewise */
+    float refined_nms[2]; /* likewise */
     const char *last_nms; /* "union:0.4"; NULL: the models' own */
     qmtcnn_options options;
     qmtcnn_model *model;
@@ -230,6 +231,8 @@ static qmtcnn_status open_detector(struct detect *detect, qmtcnn_error *error)
         detect->options.fusion_odds = defaults.fusion_odds;
     if (isnan(detect->vote))
         detect->options.vote = defaults.vote;
+    if (isnan(detect->refined_nms[0]))
+        memcpy(detect->options.refined_nms, defaults.refined_nms, sizeof defaults.refined_nms);
     if (!detect->last_nms) {
         detect->options.nms[3] = defaults.nms[3];
         detect->options.last_overlap = defaults.last_overlap;
@@ -266,6 +269,8 @@ static bool check_options(struct detect *detect, qmtcnn_error *error)
         memcpy(detect->options.thresholds, detect->thresholds, sizeof detect->thresholds);
     detect->options.fusion = isnan(detect->fusion) ? 0 : detect->fusion;
     detect->options.vote = isnan(detect->vote) ? 0 : detect->vote;
+    if (!isnan(detect->refined_nms[0]))
+        memcpy(detect->options.refined_nms, detect->refined_nms, sizeof detect->refined_nms);
     if (detect->last_nms &&
         !qmt_last_nms_parse(detect->last_nms, &detect->options.last_overlap, &detect->options.nms[3])) {
         qmt_fail(error, QMTCNN_ERROR_ARGUMENT,
@@ -284,7 +289,8 @@ static int run_detect(int argc, char **argv)
                             .clip = "image",
                             .thresholds = {NAN, NAN, NAN},
                             .fusion = NAN,
-                            .vote = NAN};
+                            .vote = NAN,
+                            .refined_nms = {NAN, NAN}};
     qmtcnn_options_default(NULL, &detect.options);
     detect.options.threads = 0;
     const qmt_option options[] = {{.name = "models",
@@ -340,6 +346,12 @@ static int run_detect(int argc, char **argv)
                                    .value = &detect.vote,
                                    .argument = "T",
                                    .help = "faces are means of boxes from this IoU on (the models' own)"},
+                                  {.name = "refined-nms",
+                                   .kind = QMT_OPTION_FLOATS,
+                                   .value = detect.refined_nms,
+                                   .argument = "P,R",
+                                   .count = 2,
+                                   .help = "suppress corrected boxes at this IoU; 0: not (the models' own)"},
                                   {.name = "max-proposals",
                                    .kind = QMT_OPTION_INT,
                                    .value = &detect.options.max_proposals,

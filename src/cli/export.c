@@ -45,6 +45,9 @@ static int run(int argc, char **argv)
          "the last suppression, kept likewise: union:IOU or min:SHARE", NULL, "detect.last_nms", 0, false},
         {"vote", QMT_OPTION_CONFIG, &config, "T", "IoU from which boxes vote on a face's place, kept likewise; 0: none",
          NULL, "detect.vote", 0, false},
+        {"refined-nms", QMT_OPTION_CONFIG, &config, "P,R",
+         "IoU to suppress P-Net's and R-Net's corrected boxes at, kept likewise; 0: not", NULL, "detect.refined_nms", 0,
+         false},
         {"generate-trt-script", QMT_OPTION_FLAG, &script, NULL,
          "also write build_tensorrt_engines.sh and .bat, which build engines on the target", NULL, NULL, 0, false},
         {NULL, QMT_OPTION_FLAG, NULL, NULL, NULL, NULL, NULL, 0, false}};

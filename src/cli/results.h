@@ -17,7 +17,7 @@ typedef struct qmt_result_request {
 /* Defaults. */
 void qmt_result_request_init(qmt_result_request *request);
 /* Fills `options` (room for `size`) with --data and --split, the command's `own` options (they end with one without a
- * name), and --fuse, --last-nms, --vote, --threads, --limit, --format and --out. */
+ * name), and --fuse, --last-nms, --vote, --refined-nms, --threads, --limit, --format and --out. */
 void qmt_result_options(qmt_result_request *request, const qmt_option *own, qmt_option *options, int size);
 /* Are both there and equal? */
 bool qmt_is(const char *a, const char *b);

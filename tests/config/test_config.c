@@ -409,6 +409,7 @@ static void test_check(void **state)
     refuse_check("detect.max_face", "15", "detect.min_face");
     refuse_check("quantize.keep_fp32", "pnet/conv1,qnet/conv2", "qnet/conv2");
     refuse_check("calibrate.keep_low", "0.96, 0.95", "'calibrate.keep_low' is 0.95 for rnet");
+    refuse_check("detect.refined_nms", "0.8, 0.3", "'detect.refined_nms' holds 0.3");
     refuse_check("export.profile", "upside-down", "export.profile");
     refuse_check("run.workdir", "", "run.workdir");
 }

@@ -279,11 +279,13 @@ static void test_accuracy_options_travel(void **state)
     assert_ok(qmt_config_set(&config, "detect.fusion", "0.25", &error), &error);
     assert_ok(qmt_config_set(&config, "detect.last_nms", "union:0.4", &error), &error);
     assert_ok(qmt_config_set(&config, "detect.vote", "0.5", &error), &error);
+    assert_ok(qmt_config_set(&config, "detect.refined_nms", "0, 0.875", &error), &error);
     assert_ok(qmt_config_check(&config, &error), &error);
     assert_ok(qmt_export(folder, QMT_VARIANT_QAT, &config, out, &error), &error);
     assert_ok(qmtcnn_model_open(out, QMTCNN_PRECISION_AUTO, &opened, &error), &error);
     qmtcnn_options_default(opened, &options);
     assert_true(options.fusion == 0.25f && options.fusion_odds == 0 && options.vote == 0.5f);
+    assert_true(options.refined_nms[0] == 0 && options.refined_nms[1] == 0.875f);
     assert_true(options.last_overlap == QMTCNN_OVERLAP_UNION && options.nms[3] == 0.4f);
     qmtcnn_model_close(opened);
     qmt_model *raw = read_model(out, "onet.onnx");

@@ -82,31 +82,46 @@ static uint64_t key_of(const char *folder)
     return key;
 }
 
-/* Other labels, another size or another time of a picture: each gives another key, and nothing else does. */
+/* The key of a data set whose picture has `size` bytes, the one at `at` changed. */
+static uint64_t key_with(const char *folder, const char *picture, size_t size, size_t at)
+{
+    static uint8_t bytes[20000];
+    qmtcnn_error error;
+    assert_true(size <= sizeof bytes);
+    for (size_t i = 0; i < size; i++)
+        bytes[i] = (uint8_t)(i * 7 + i / 256 + (i == at));
+    assert_ok(qmt_file_write(picture, bytes, size, &error), &error);
+    return key_of(folder);
+}
+
+/* Other labels, another size or other bytes at either end of a picture: each gives another key, and times do not. */
 static void the_data_has_a_key(void **state)
 {
     (void)state;
     qmtcnn_error error;
     static const char one[] = "a.jpg\n1\n1 2 30 40 0 0 0 0 0 0\n", other[] = "a.jpg\n1\n1 2 30 41 0 0 0 0 0 0\n";
+    enum { none = 1 << 20 };
     char *folder = test_make_folder(), *picture = qmt_path_join(folder, "WIDER_train/images/a.jpg");
     char *list = qmt_path_join(folder, "wider_face_split/wider_face_train_bbx_gt.txt");
-    const struct timespec times[3] = {{1000, 5}, {1000, 5}, {1000, 6}};
+    const struct timespec times[2] = {{1000, 5}, {1000, 5}};
     assert_ok(qmt_file_write(list, one, sizeof one - 1, &error), &error);
-    uint64_t missing = key_of(folder);
-    assert_ok(qmt_file_write(picture, "xy", 2, &error), &error);
-    assert_int_equal(utimensat(AT_FDCWD, picture, times, 0), 0);
-    uint64_t first = key_of(folder);
-    assert_true(first != missing);
-    assert_true(first == key_of(folder));
-    assert_ok(qmt_file_write(list, other, sizeof other - 1, &error), &error);
-    assert_true(first != key_of(folder));
-    assert_ok(qmt_file_write(list, one, sizeof one - 1, &error), &error);
-    assert_true(first == key_of(folder));
-    assert_int_equal(utimensat(AT_FDCWD, picture, times + 1, 0), 0);
-    assert_true(first != key_of(folder));
-    assert_ok(qmt_file_write(picture, "xyz", 3, &error), &error);
-    assert_int_equal(utimensat(AT_FDCWD, picture, times, 0), 0);
-    assert_true(first != key_of(folder));
+    const uint64_t missing = key_of(folder);
+    static const size_t sizes[] = {0, 2, 4095, 4096, 4097, 8191, 8192, 20000};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        const size_t size = sizes[i];
+        const uint64_t first = key_with(folder, picture, size, none);
+        assert_true(first != missing);
+        assert_int_equal(utimensat(AT_FDCWD, picture, times, 0), 0);
+        assert_true(first == key_of(folder));
+        assert_ok(qmt_file_write(list, other, sizeof other - 1, &error), &error);
+        assert_true(first != key_of(folder));
+        assert_ok(qmt_file_write(list, one, sizeof one - 1, &error), &error);
+        assert_true(first == key_with(folder, picture, size, none));
+        assert_true(first != key_with(folder, picture, size + (size < 20000 ? 1 : (size_t)-1), none));
+        assert_true(size == 0 || (first != key_with(folder, picture, size, 0) &&
+                                  first != key_with(folder, picture, size, size - 1) &&
+                                  first != key_with(folder, picture, size, size / 2 < 4096 ? size / 2 : 4095)));
+    }
     qmt_free(list);
     qmt_free(picture);
     test_remove_folder(folder);

@@ -165,7 +165,7 @@ static void test_wrong_options(void **state)
     WRONG(threads, 257, "threads");
     WRONG(threads, -1, "threads");
     WRONG(clip, (qmtcnn_clip)2, "clip");
-    WRONG(reserved[11], 1, "reserved[11]");
+    WRONG(reserved[9], 1, "reserved[9]");
     WRONG(fusion, 0.3f, "fusion");
     WRONG(fusion, 1, "fusion");
     WRONG(fusion, NAN, "fusion");
@@ -173,6 +173,8 @@ static void test_wrong_options(void **state)
     WRONG(fusion_odds, NAN, "fusion_odds");
     WRONG(vote, 0.1f, "vote");
     WRONG(vote, NAN, "vote");
+    WRONG(refined_nms[0], 0.4f, "refined_nms[0]");
+    WRONG(refined_nms[1], NAN, "refined_nms[1]");
     WRONG(last_overlap, (qmtcnn_overlap)2, "last_overlap");
 #undef WRONG
 }

@@ -381,6 +381,44 @@ static void test_votes_in_a_crowd(void **state)
     free_picture(&picture);
 }
 
+/* What reaches the last network: once R-Net's corrected boxes are suppressed again, no two of them overlap by more, all
+ * of them were there before, and the best one stays. */
+static void test_refined_boxes_are_suppressed(void **state)
+{
+    struct rig rig;
+    const qmt_candidate *found;
+    (void)state;
+    rig_open(&rig, 1);
+    rig.fake.everything = true;
+    rig.options.last = QMT_RNET;
+    rig.options.detect.nms[2] = 1; /* nothing goes before they are corrected */
+    qmt_pixels picture = gray_picture(150, 120);
+    const size_t all = rig_run(&rig, &picture, &found);
+    qmt_candidate *before = malloc(all * sizeof *before);
+    assert_non_null(before);
+    memcpy(before, found, all * sizeof *before);
+    rig.options.detect.refined_nms[1] = 0.5f;
+    const size_t count = rig_run(&rig, &picture, &found);
+    assert_true(count > 1 && count < all);
+    assert_memory_equal(&found[0].box, &before[0].box, sizeof found[0].box);
+    for (size_t i = 0, k = 0; i < count; i++) {
+        while (k < all && memcmp(&found[i].box, &before[k].box, sizeof found[i].box) != 0)
+            k++;
+        assert_true(k < all);
+        for (size_t j = 0; j < i; j++)
+            assert_true(qmt_box_iou(found[i].box, found[j].box) <= 0.5001f);
+    }
+    rig.options.detect.refined_nms[0] = 0.5f; /* fewer come from P-Net then */
+    assert_true(rig_run(&rig, &picture, &found) <= count);
+    rig.options.last = QMT_PNET;
+    const size_t few = rig_run(&rig, &picture, &found);
+    rig.options.detect.refined_nms[0] = 0;
+    assert_true(rig_run(&rig, &picture, &found) > few);
+    free(before);
+    free_picture(&picture);
+    rig_close(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -397,6 +435,7 @@ int main(void)
         cmocka_unit_test(test_fused_scores),
         cmocka_unit_test(test_last_suppression_by_union),
         cmocka_unit_test(test_votes_in_a_crowd),
+        cmocka_unit_test(test_refined_boxes_are_suppressed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

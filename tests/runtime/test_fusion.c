@@ -258,12 +258,22 @@ static qmtcnn_status read_one(qmt_net_id net, const char *key, const char *value
 static void test_advice(void **state)
 {
     (void)state;
-    static const char *const bad[][2] = {
-        {"qmtcnn.fusion", "0.3"},        {"qmtcnn.fusion", "1"},         {"qmtcnn.fusion", "-0.25"},
-        {"qmtcnn.fusion", "nan"},        {"qmtcnn.fusion.odds", "1e3"},  {"qmtcnn.fusion.odds", "99999999"},
-        {"qmtcnn.vote", "0.1"},          {"qmtcnn.vote", "1.5"},         {"qmtcnn.last_nms", "0.4"},
-        {"qmtcnn.last_nms", "union:"},   {"qmtcnn.last_nms", "union:2"}, {"qmtcnn.last_nms", "max:0.4"},
-        {"qmtcnn.last_nms", "min:0.4x"}, {"qmtcnn.threshold", "1"}};
+    static const char *const bad[][2] = {{"qmtcnn.fusion", "0.3"},
+                                         {"qmtcnn.fusion", "1"},
+                                         {"qmtcnn.fusion", "-0.25"},
+                                         {"qmtcnn.fusion", "nan"},
+                                         {"qmtcnn.fusion.odds", "1e3"},
+                                         {"qmtcnn.fusion.odds", "99999999"},
+                                         {"qmtcnn.vote", "0.1"},
+                                         {"qmtcnn.vote", "1.5"},
+                                         {"qmtcnn.last_nms", "0.4"},
+                                         {"qmtcnn.last_nms", "union:"},
+                                         {"qmtcnn.last_nms", "union:2"},
+                                         {"qmtcnn.last_nms", "max:0.4"},
+                                         {"qmtcnn.last_nms", "min:0.4x"},
+                                         {"qmtcnn.threshold", "1"},
+                                         {"qmtcnn.refined_nms.pnet", "0.4"},
+                                         {"qmtcnn.refined_nms.rnet", "1.01"}};
     qmt_advice advice;
     qmtcnn_error error = {0};
     assert_ok(read_one(QMT_ONET, "qmtcnn.fusion", "0.50", &advice, &error), &error);
@@ -278,6 +288,8 @@ static void test_advice(void **state)
     assert_true(advice.has_last_nms && advice.last_overlap == QMTCNN_OVERLAP_SMALLER);
     assert_ok(read_one(QMT_ONET, "qmtcnn.vote", "0", &advice, &error), &error);
     assert_float_equal(advice.vote, 0, 0);
+    assert_ok(read_one(QMT_ONET, "qmtcnn.refined_nms.rnet", "0.9", &advice, &error), &error);
+    assert_true(advice.refined_nms[0] == 0 && advice.refined_nms[1] == 0.9f);
     assert_ok(read_one(QMT_PNET, "qmtcnn.fusion", "nonsense", &advice, &error), &error); /* not P-Net's to say */
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         assert_int_equal(read_one(QMT_ONET, bad[i][0], bad[i][1], &advice, &error), QMTCNN_ERROR_FORMAT);

@@ -87,6 +87,10 @@ qmtcnn_status qmt_advice_read(const qmt_model *file, const char *name, qmt_advic
         {"qmtcnn.fusion.odds", &advice->fusion_odds, 1e-6f, 1e6f, false, false, true,
          "a number from 0.000001 to 1000000"},
         {"qmtcnn.vote", &advice->vote, 0.2f, 1, false, false, true, "0 or a number from 0.2 to 1"},
+        {"qmtcnn.refined_nms.pnet", &advice->refined_nms[0], 0.5f, 1, false, false, true,
+         "0 or a number from 0.5 to 1"},
+        {"qmtcnn.refined_nms.rnet", &advice->refined_nms[1], 0.5f, 1, false, false, true,
+         "0 or a number from 0.5 to 1"},
     };
     const size_t count = file->net == QMT_ONET ? sizeof entries / sizeof *entries : 1;
     qmtcnn_status status = QMTCNN_OK;

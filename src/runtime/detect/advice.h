@@ -7,10 +7,11 @@
 
 /* Each file holds qmtcnn.threshold, its own score to pass. O-Net's may hold
  *     qmtcnn.fusion       "0.5": qmtcnn_options.fusion       qmtcnn.last_nms  "union:0.4": see qmt_last_nms_parse()
- *     qmtcnn.fusion.odds  "1.25": fusion_odds                qmtcnn.vote      "0.5": vote */
+ *     qmtcnn.fusion.odds  "1.25": fusion_odds                qmtcnn.vote      "0.5": vote
+ *     qmtcnn.refined_nms.pnet, qmtcnn.refined_nms.rnet  "0.8": refined_nms[0], refined_nms[1] */
 typedef struct qmt_advice {
     float thresholds[qmt_net_count];
-    float fusion, fusion_odds, vote;
+    float fusion, fusion_odds, vote, refined_nms[2];
     qmtcnn_overlap last_overlap;
     float last_nms;
     bool has_last_nms; /* the last two are the files' own */

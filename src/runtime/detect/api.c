@@ -56,6 +56,12 @@ static qmtcnn_status check_accuracy(const qmtcnn_options *options, qmtcnn_error 
     if (vote != 0 && !(vote >= 0.2f && vote <= 1))
         return qmt_fail(error, QMTCNN_ERROR_ARGUMENT, "vote is %g: it must be 0 (no voting) or in 0.2 .. 1",
                         (double)vote);
+    for (int i = 0; i < 2; i++) {
+        const float threshold = options->refined_nms[i];
+        if (threshold != 0 && !(threshold >= 0.5f && threshold <= 1))
+            return qmt_fail(error, QMTCNN_ERROR_ARGUMENT, "refined_nms[%d] is %g: it must be 0 (none) or in 0.5 .. 1",
+                            i, (double)threshold);
+    }
     return check_int("last_overlap", (int)options->last_overlap, QMTCNN_OVERLAP_SMALLER, QMTCNN_OVERLAP_UNION, error);
 }
 

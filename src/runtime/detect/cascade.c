@@ -295,8 +295,9 @@ static void suppress_proposals(qmt_cascade *cascade)
 }
 
 /* Corrected by the network, then made square; without those that hold nothing of the picture (or come from numbers that
- * are not finite). */
-static void refine(qmt_cascade *cascade)
+ * are not finite). Boxes that lay apart may now lie on the same face: where they are suppressed once more, the next
+ * network sees it less often. */
+static void refine(qmt_cascade *cascade, float suppress_at)
 {
     const float largest = 1 << 20;
     const qmt_box whole = {0, 0, (float)cascade->picture->width, (float)cascade->picture->height};
@@ -310,6 +311,8 @@ static void refine(qmt_cascade *cascade)
             cascade->candidates[kept++] = candidate;
     }
     cascade->count = kept;
+    if (suppress_at > 0)
+        cascade->count = qmt_suppress(cascade->candidates, kept, suppress_at, QMT_OVERLAP_UNION, cascade->scratch);
 }
 
 static qmtcnn_status find_proposals(qmt_cascade *cascade, qmtcnn_timing *timing, qmtcnn_error *error)
@@ -339,7 +342,7 @@ static qmtcnn_status find_proposals(qmt_cascade *cascade, qmtcnn_timing *timing,
     if (status != QMTCNN_OK)
         return status;
     suppress_proposals(cascade);
-    refine(cascade);
+    refine(cascade, cascade->options->refined_nms[0]);
     timing->levels = cascade->levels;
     timing->proposals = (int)cascade->count;
     timing->nms_ms += 1e3 * (qmt_seconds() - end);
@@ -499,7 +502,7 @@ static qmtcnn_status run_stages(qmt_cascade *cascade, qmt_net_id last, qmtcnn_ti
     double start = qmt_seconds();
     cascade->count = qmt_suppress(cascade->candidates, cascade->count, cascade->options->nms[2], QMT_OVERLAP_UNION,
                                   cascade->scratch);
-    refine(cascade);
+    refine(cascade, cascade->options->refined_nms[1]);
     timing->nms_ms += 1e3 * (qmt_seconds() - start);
     timing->refined = (int)cascade->count;
     if (last == QMT_RNET)

@@ -159,6 +159,7 @@ void qmtcnn_options_default(const qmtcnn_model *model, qmtcnn_options *options)
                                 .last_overlap = advice.last_overlap,
                                 .fusion = advice.fusion,
                                 .fusion_odds = advice.fusion_odds,
-                                .vote = advice.vote};
+                                .vote = advice.vote,
+                                .refined_nms = {advice.refined_nms[0], advice.refined_nms[1]}};
     memcpy(options->thresholds, advice.thresholds, sizeof options->thresholds);
 }

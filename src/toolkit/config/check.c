@@ -126,6 +126,13 @@ static qmtcnn_status check_detect(const qmt_detect_config *detect, qmtcnn_error 
         return qmt_fail(error, QMTCNN_ERROR_ARGUMENT,
                         "'detect.vote' is %g; give 0 (no voting), 0.2 to 1, or -1 for what the models say",
                         (double)detect->vote);
+    for (int i = 0; i < 2; i++) {
+        const float iou = detect->refined_nms[i];
+        if (iou != -1 && iou != 0 && !(iou >= 0.5f))
+            return qmt_fail(error, QMTCNN_ERROR_ARGUMENT,
+                            "'detect.refined_nms' holds %g; give 0 (not), 0.5 to 1, or -1 for what the models say",
+                            (double)iou);
+    }
     return QMTCNN_OK;
 }
 

@@ -157,6 +157,7 @@ typedef struct qmt_detect_config {
     char last_nms[32];      /* "union:0.4", "min:0.7", or "": as the models say */
     float fusion;           /* weight of R-Net's score in the last: 0 .25 .5 .75; -1: as the models say */
     float vote;             /* IoU from which boxes vote: 0 none, .2 to 1; -1: as the models say */
+    float refined_nms[2];   /* IoU to suppress P-Net's, R-Net's corrected boxes at; 0: not; -1: as the models say */
     int max_proposals;      /* 10000 */
 } qmt_detect_config;
 

@@ -142,6 +142,7 @@ static const qmt_setting settings[] = {
     {"detect", "last_nms", QMT_SETTING_TEXT, AT(detect.last_nms), sizeof(((qmt_detect_config *)0)->last_nms), 0, 0, NULL, "", "the last suppression: union:IOU or min:SHARE of the smaller box; empty: as the models say", 0},
     {"detect", "fusion", QMT_SETTING_FLOAT, AT(detect.fusion), 1, -1, 0.75, NULL, "-1", "weight of R-Net's score in the last one: 0, 0.25, 0.5, 0.75; -1: as the models say", 0},
     {"detect", "vote", QMT_SETTING_FLOAT, AT(detect.vote), 1, -1, 1, NULL, "-1", "faces become the mean of all candidates from this IoU on; 0: no; -1: as the models say", 0},
+    {"detect", "refined_nms", QMT_SETTING_FLOATS, AT(detect.refined_nms), 2, -1, 1, NULL, "-1, -1", "IoU to suppress boxes at that P-Net, that R-Net corrected: 0 not, 0.5 to 1; -1: as the models say", 0},
     {"detect", "max_proposals", QMT_SETTING_INT, AT(detect.max_proposals), 1, 1, 100000, NULL, "10000", "best P-Net boxes that go to R-Net", 0},
 
     {"evaluate", "iou", QMT_SETTING_FLOAT, AT(evaluate.iou), 1, 0.05, 1, NULL, "0.5", "a detection finds a face from this overlap on", 0},

@@ -72,6 +72,10 @@ static void note_cascade(struct exporting *exporting)
         note_format(exporting, "qmtcnn.last_nms", "min:%.6f", (double)detect->nms[3]);
     if (detect->vote >= 0)
         note_format(exporting, "qmtcnn.vote", "%.6f", (double)detect->vote);
+    if (detect->refined_nms[0] >= 0)
+        note_format(exporting, "qmtcnn.refined_nms.pnet", "%.6f", (double)detect->refined_nms[0]);
+    if (detect->refined_nms[1] >= 0)
+        note_format(exporting, "qmtcnn.refined_nms.rnet", "%.6f", (double)detect->refined_nms[1]);
 }
 
 /* What a program needs to use the network without having read our documents. */

@@ -135,6 +135,10 @@ qmtcnn_options qmt_detector_options(const qmt_detector *detector, const qmtcnn_o
         result.fusion_odds = result.fusion == advice->fusion ? advice->fusion_odds : 1;
     if (isnan(result.vote))
         result.vote = advice->vote;
+    for (int i = 0; i < 2; i++) {
+        if (isnan(result.refined_nms[i]))
+            result.refined_nms[i] = advice->refined_nms[i];
+    }
     if ((int)result.last_overlap == qmt_overlap_as_models_say) {
         result.last_overlap = advice->last_overlap;
         if (advice->has_last_nms)

@@ -36,8 +36,8 @@ size_t qmt_detector_bytes(const qmt_detector *detector);
 const char *qmt_detector_precision(const qmt_detector *detector);
 
 /* The options with the files' own accuracy options where `options` has none: NAN in fusion, in fusion_odds (1 where
- * fusion is not the files' own), and in vote; qmt_overlap_as_models_say in last_overlap (with nms[3]). What runs a
- * detector calls this itself. */
+ * fusion is not the files' own), in vote and in refined_nms; qmt_overlap_as_models_say in last_overlap (with nms[3]).
+ * What runs a detector calls this itself. */
 qmtcnn_options qmt_detector_options(const qmt_detector *detector, const qmtcnn_options *options);
 
 /* One thread's scratch memory for a detector. */

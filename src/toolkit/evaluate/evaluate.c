@@ -179,6 +179,8 @@ qmtcnn_options qmt_evaluate_options(const qmt_config *config)
     options.fusion = config->detect.fusion < 0 ? NAN : config->detect.fusion;
     options.fusion_odds = NAN;
     options.vote = config->detect.vote < 0 ? NAN : config->detect.vote;
+    for (int i = 0; i < 2; i++)
+        options.refined_nms[i] = config->detect.refined_nms[i] < 0 ? NAN : config->detect.refined_nms[i];
     memcpy(options.thresholds, config->evaluate.thresholds, sizeof options.thresholds);
     return options;
 }
