@@ -44,7 +44,7 @@ static const qmt_setting settings[] = {
     {"prepare", "mine_negatives", QMT_SETTING_INT, EACH(prepare, mine_negatives), 1, 0, 10000, NULL, "30", "most mined negatives a picture", 0},
     {"prepare", "mine_positives", QMT_SETTING_INT, EACH(prepare, mine_positives), 1, 0, 10000, NULL, "20", "most mined positives a picture", 0},
     {"prepare", "mine_parts", QMT_SETTING_INT, EACH(prepare, mine_parts), 1, 0, 10000, NULL, "20", "most mined parts a picture", 0},
-    {"prepare", "max_negatives", QMT_SETTING_INT, EACH(prepare, max_negatives), 1, 0, INT_MAX, NULL, "0", "negatives in all, spread evenly; 0: no limit", 0},
+    {"prepare", "max_negatives", QMT_SETTING_INT, EACH(prepare, max_negatives), 1, 0, INT_MAX, NULL, "0", "negatives in all, drawn at random; 0: no limit", 0},
     {"prepare", "max_positives", QMT_SETTING_INT, EACH(prepare, max_positives), 1, 0, INT_MAX, NULL, "0", "positives in all; 0: no limit", 0},
     {"prepare", "max_parts", QMT_SETTING_INT, EACH(prepare, max_parts), 1, 0, INT_MAX, NULL, "0", "parts in all; 0: no limit", 0},
     {"prepare", "max_landmarks", QMT_SETTING_INT, EACH(prepare, max_landmarks), 1, 0, INT_MAX, NULL, "0", "landmark samples in all; 0: no limit", 0},

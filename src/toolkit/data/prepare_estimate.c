@@ -55,6 +55,14 @@ static double free_bytes(const char *folder)
 #endif
 }
 
+/* Samples written on the way of `made` in all, of which `most` stay (0: all). Of n that a rank made so far, a new one
+ * is written with a chance of most / n, for n over `most`. */
+static double written_of(double made, double most, double ranks)
+{
+    const double each = made / ranks;
+    return most > 0 && each > most ? ranks * most * (1 + log(each / most)) : made;
+}
+
 static void tell(const qmt_prepare_job *job, const struct trial *trial)
 {
     const char *net = qmt_net_name(job->options->net);
@@ -63,15 +71,16 @@ static void tell(const qmt_prepare_job *job, const struct trial *trial)
     double by_face = trial->faces > 0 ? (double)job->faces / trial->faces : 0, by_picture = pictures / trial->pictures;
     const double most[qmt_class_count] = {job->prepare->max_negatives, job->prepare->max_positives,
                                           job->prepare->max_parts, job->prepare->max_landmarks};
-    double made = 0, kept = 0;
+    const double ranks = qmt_ranks_size(job->ranks);
+    double written = 0, kept = 0;
     for (int k = 0; k < qmt_class_count; k++) {
         double count = trial->samples[k] * (k == QMT_NEGATIVE ? by_picture : by_face);
-        made += count;
+        written += written_of(count, most[k], ranks);
         kept += most[k] > 0 && count > most[k] ? most[k] : count;
     }
     double sample_bytes = (double)qmt_sample_bytes(qmt_net_side(job->options->net));
-    double needed = made * sample_bytes, room = free_bytes(job->options->out);
-    double workers = (double)qmt_pool_threads(job->pool) * qmt_ranks_size(job->ranks);
+    double needed = written * sample_bytes, room = free_bytes(job->options->out);
+    double workers = (double)qmt_pool_threads(job->pool) * ranks;
     double seconds = trial->seconds * by_picture / workers;
     bool long_run = seconds >= 120;
     qmt_log_info("[prepare %s] %.0f pictures, %llu faces; expecting about %.0f samples, %.2f GB in the end, %.2f GB on "

@@ -1,16 +1,18 @@
 /* The inside of qmt_prepare(). Two phases: parts, then shards.
  *
  * A part is a fixed number of pictures. Workers (and ranks) make parts in any order; its samples go to files of bounded
- * size under OUT/parts, and a marker (JSON), written last, says that the part is done. Then rank 0 reads the parts in
- * order, applies the limits of the classes, and writes shards; a part's file is removed once the shards that hold its
- * samples are whole, so that the disk never holds much more than all samples once. manifest.json comes last. What lies
- * on the disk at any moment tells how far a killed run came, and the bytes in the end depend on none of this. */
+ * size under OUT/parts, and a marker (JSON), written last, says that the part is done. Where a class has a limit,
+ * samples that can't stay (prepare_lots.h) are not written: of N made with a limit of L, about L (1 + ln(N / L)) are.
+ * Then rank 0 reads the parts in order, chooses what stays (prepare_choice.h), and writes shards; a part's file is
+ * removed once the shards that hold its samples are whole. manifest.json comes last. What lies on the disk at any
+ * moment tells how far a killed run came, and the bytes in the end depend on none of this. */
 #ifndef QMT_PREPARE_JOB_H
 #define QMT_PREPARE_JOB_H
 
 #include "toolkit/data/crop.h"
 #include "toolkit/data/mine.h"
 #include "toolkit/data/prepare.h"
+#include "toolkit/data/prepare_lots.h"
 #include "toolkit/data/shrink.h"
 #include "toolkit/data/store_manifest.h"
 #include "toolkit/data/store_rows.h"
@@ -60,6 +62,7 @@ qmtcnn_status qmt_prepare_parts(const qmt_prepare_job *job, qmtcnn_error *error)
 typedef struct qmt_part {
     size_t file_count;
     uint64_t (*counts)[qmt_class_count]; /* of each file; qmt_alloc */
+    uint64_t made[qmt_class_count];      /* samples, written or not */
     size_t unreadable_count;
     uint32_t unreadable[qmt_part_pictures];
     qmt_mining_recall recall;

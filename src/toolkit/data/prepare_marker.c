@@ -22,15 +22,19 @@ char *qmt_part_marker_path(const qmt_prepare_job *job, size_t part)
     return qmt_format("%s/part-%06zu.json", job->parts, part);
 }
 
+static json_t *counts_json(const uint64_t counts[qmt_class_count])
+{
+    json_t *list = json_array();
+    for (int k = 0; k < qmt_class_count; k++)
+        json_array_append_new(list, json_integer((json_int_t)counts[k]));
+    return list;
+}
+
 static json_t *files_json(const qmt_part *part)
 {
     json_t *files = json_array();
-    for (size_t i = 0; i < part->file_count; i++) {
-        json_t *counts = json_array();
-        for (int k = 0; k < qmt_class_count; k++)
-            json_array_append_new(counts, json_integer((json_int_t)part->counts[i][k]));
-        json_array_append_new(files, counts);
-    }
+    for (size_t i = 0; i < part->file_count; i++)
+        json_array_append_new(files, counts_json(part->counts[i]));
     return files;
 }
 
@@ -41,9 +45,9 @@ qmtcnn_status qmt_part_write_marker(const qmt_prepare_job *job, size_t number, c
     json_t *unreadable = json_array();
     for (size_t i = 0; i < part->unreadable_count; i++)
         json_array_append_new(unreadable, json_integer(part->unreadable[i]));
-    json_t *root =
-        json_pack("{s:s, s:o, s:o, s:I, s:I}", "key", job->key, "files", files_json(part), "unreadable", unreadable,
-                  "recall_faces", (json_int_t)part->recall.faces, "recall_found", (json_int_t)part->recall.found);
+    json_t *root = json_pack("{s:s, s:o, s:o, s:o, s:I, s:I}", "key", job->key, "files", files_json(part), "made",
+                             counts_json(part->made), "unreadable", unreadable, "recall_faces",
+                             (json_int_t)part->recall.faces, "recall_found", (json_int_t)part->recall.found);
     if (root)
         text = json_dumps(root, JSON_SORT_KEYS);
     qmtcnn_status status = path && text ? qmt_file_write(path, text, strlen(text), error)
@@ -62,17 +66,21 @@ static bool read_number(const json_t *value, uint64_t limit, uint64_t *number)
     return true;
 }
 
+static bool read_counts(const json_t *list, uint64_t counts[qmt_class_count])
+{
+    bool right = json_array_size(list) == qmt_class_count;
+    for (size_t k = 0; right && k < qmt_class_count; k++)
+        right = read_number(json_array_get(list, k), UINT32_MAX, &counts[k]);
+    return right;
+}
+
 static bool read_files(const json_t *files, qmt_part *part)
 {
     part->file_count = json_array_size(files);
     part->counts = qmt_alloc_zero(part->file_count, sizeof *part->counts);
     bool right = json_is_array(files) && part->counts;
-    for (size_t i = 0; right && i < part->file_count; i++) {
-        const json_t *counts = json_array_get(files, i);
-        right = json_array_size(counts) == qmt_class_count;
-        for (size_t k = 0; right && k < qmt_class_count; k++)
-            right = read_number(json_array_get(counts, k), UINT32_MAX, &part->counts[i][k]);
-    }
+    for (size_t i = 0; right && i < part->file_count; i++)
+        right = read_counts(json_array_get(files, i), part->counts[i]);
     return right;
 }
 
@@ -92,6 +100,7 @@ static bool read_marker(const qmt_prepare_job *job, const json_t *root, qmt_part
 {
     const char *key = json_string_value(json_object_get(root, "key"));
     return key && strcmp(key, job->key) == 0 && read_files(json_object_get(root, "files"), part) &&
+           read_counts(json_object_get(root, "made"), part->made) &&
            read_unreadable(job, json_object_get(root, "unreadable"), part) &&
            read_number(json_object_get(root, "recall_faces"), UINT32_MAX, &part->recall.faces) &&
            read_number(json_object_get(root, "recall_found"), part->recall.faces, &part->recall.found);

@@ -1,27 +1,16 @@
 #include "toolkit/base/file.h"
 #include "toolkit/base/stop.h"
-#include "toolkit/data/prepare_job.h"
+#include "toolkit/data/prepare_choice.h"
 #include "toolkit/log/progress.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-/* A file of a part, and what of it is kept. */
-struct piece {
-    uint32_t part, file;
-    uint64_t counts[qmt_class_count];
-    uint64_t kept_before; /* kept samples in the pieces before this one */
-};
-
 struct merging {
     const qmt_prepare_job *job;
-    struct piece *pieces;
-    size_t piece_count, piece_capacity;
-    uint64_t limits[qmt_class_count]; /* samples kept of a class */
-    uint64_t total;                   /* kept, of all classes */
-    uint64_t seen[qmt_class_count];   /* samples met so far, kept or not */
-    const char **unreadable;          /* names, borrowed */
+    qmt_choice choice;
+    const char **unreadable; /* names, borrowed */
     size_t unreadable_capacity;
     qmt_manifest manifest;
     qmt_manifest_facts facts;
@@ -31,28 +20,19 @@ struct merging {
     qmt_progress *progress;
 };
 
-/* ---- The plan ---- */
+/* ---- The parts ---- */
 
 static qmtcnn_status add_part(struct merging *merging, size_t number, const qmt_part *part, qmtcnn_error *error)
 {
     qmt_manifest_facts *facts = &merging->facts;
-    qmtcnn_status status = qmt_grow((void **)&merging->pieces, &merging->piece_capacity, merging->piece_count,
-                                    merging->piece_count + part->file_count, sizeof *merging->pieces, error);
+    qmtcnn_status status = qmt_choice_add(&merging->choice, number, part, error);
     if (status == QMTCNN_OK)
         status = qmt_grow((void **)&merging->unreadable, &merging->unreadable_capacity, facts->unreadable_count,
                           facts->unreadable_count + part->unreadable_count, sizeof *merging->unreadable, error);
     if (status != QMTCNN_OK)
         return status;
-    for (size_t i = 0; i < part->file_count; i++) {
-        struct piece *piece = &merging->pieces[merging->piece_count++];
-        memset(piece, 0, sizeof *piece);
-        piece->part = (uint32_t)number;
-        piece->file = (uint32_t)i;
-        for (int k = 0; k < qmt_class_count; k++) {
-            piece->counts[k] = part->counts[i][k];
-            facts->made[k] += part->counts[i][k];
-        }
-    }
+    for (int k = 0; k < qmt_class_count; k++)
+        facts->made[k] += part->made[k];
     for (size_t i = 0; i < part->unreadable_count; i++)
         merging->unreadable[facts->unreadable_count++] = merging->job->dataset->pictures[part->unreadable[i]].name;
     facts->recall.faces += part->recall.faces;
@@ -74,36 +54,6 @@ static qmtcnn_status read_parts(struct merging *merging, qmtcnn_error *error)
     return QMTCNN_OK;
 }
 
-/* Samples kept of the first `seen` of class k: spread evenly over all of them. Both factors are under 2^32. */
-static uint64_t kept_of(const struct merging *merging, int k, uint64_t seen)
-{
-    uint64_t made = merging->facts.made[k];
-    return made == 0 ? 0 : seen * merging->limits[k] / made;
-}
-
-static qmtcnn_status plan(struct merging *merging, qmtcnn_error *error)
-{
-    const qmt_prepare_config *prepare = merging->job->prepare;
-    const int most[qmt_class_count] = {prepare->max_negatives, prepare->max_positives, prepare->max_parts,
-                                       prepare->max_landmarks};
-    uint64_t seen[qmt_class_count] = {0};
-    for (int k = 0; k < qmt_class_count; k++) {
-        uint64_t made = merging->facts.made[k];
-        if (made > UINT32_MAX)
-            return qmt_fail(error, QMTCNN_ERROR_UNSUPPORTED, "%" PRIu64 " samples of class %s: at most %" PRIu32 " fit",
-                            made, qmt_class_name((qmt_sample_class)k), UINT32_MAX);
-        merging->limits[k] = most[k] > 0 && (uint64_t)most[k] < made ? (uint64_t)most[k] : made;
-        merging->total += merging->limits[k];
-    }
-    for (size_t i = 0; i < merging->piece_count; i++) {
-        for (int k = 0; k < qmt_class_count; k++) {
-            merging->pieces[i].kept_before += kept_of(merging, k, seen[k]);
-            seen[k] += merging->pieces[i].counts[k];
-        }
-    }
-    return QMTCNN_OK;
-}
-
 /* ---- Shards ---- */
 
 static char *shard_path(const struct merging *merging, size_t index)
@@ -116,7 +66,7 @@ static char *shard_path(const struct merging *merging, size_t index)
 static uint64_t shard_samples(const struct merging *merging, size_t index)
 {
     uint64_t full = (uint64_t)merging->job->prepare->shard_samples, first = full * index;
-    return merging->total - first < full ? merging->total - first : full;
+    return merging->choice.total - first < full ? merging->choice.total - first : full;
 }
 
 /* Enters a whole shard into the manifest. */
@@ -174,13 +124,13 @@ static qmtcnn_status find_shards(struct merging *merging, size_t count, qmtcnn_e
 
 static uint64_t kept_end(const struct merging *merging, size_t index)
 {
-    return index + 1 < merging->piece_count ? merging->pieces[index + 1].kept_before : merging->total;
+    return merging->choice.pieces[index].kept_before + merging->choice.pieces[index].kept;
 }
 
 static qmtcnn_status remove_pieces(struct merging *merging, qmtcnn_error *error)
 {
-    while (merging->removed < merging->piece_count && kept_end(merging, merging->removed) <= merging->written) {
-        const struct piece *piece = &merging->pieces[merging->removed++];
+    while (merging->removed < merging->choice.piece_count && kept_end(merging, merging->removed) <= merging->written) {
+        const qmt_piece *piece = &merging->choice.pieces[merging->removed++];
         char *path = qmt_part_path(merging->job, piece->part, piece->file);
         if (!path)
             return qmt_fail_memory(error, 0, "a path");
@@ -210,60 +160,35 @@ static qmtcnn_status write_shard(struct merging *merging, qmtcnn_error *error)
     return status;
 }
 
-static qmtcnn_status check_piece(const struct piece *piece, const char *path, const qmt_sample_rows *rows,
-                                 const qmt_prepare_job *job, qmtcnn_error *error)
-{
-    bool right = strcmp(qmt_sample_rows_key(rows), job->key) == 0;
-    for (int k = 0; k < qmt_class_count; k++)
-        right = right && rows->class_counts[k] == piece->counts[k];
-    return right ? QMTCNN_OK
-                 : qmt_fail(error, QMTCNN_ERROR_FORMAT, "%s: not what its marker says: run prepare without --resume",
-                            path);
-}
-
 /* Copies the kept samples of a piece that are not in whole shards yet. */
-static qmtcnn_status merge_piece(struct merging *merging, size_t index, qmtcnn_error *error)
+static qmtcnn_status merge_piece(struct merging *merging, const qmt_piece *piece, qmtcnn_error *error)
 {
-    const struct piece *piece = &merging->pieces[index];
     qmt_sample_rows rows;
     uint64_t position = piece->kept_before, skip = merging->written > position ? merging->written : position;
-    char *path = qmt_part_path(merging->job, piece->part, piece->file);
-    if (!path)
-        return qmt_fail_memory(error, 0, "a path");
-    qmtcnn_status status = qmt_sample_rows_open(path, merging->manifest.side, &rows, error);
+    qmtcnn_status status = qmt_piece_open(merging->job, piece, &rows, error);
     if (status != QMTCNN_OK)
-        goto done;
-    status = check_piece(piece, path, &rows, merging->job, error);
+        return status;
     for (size_t row = 0; status == QMTCNN_OK && row < rows.count; row++) {
         qmt_sample sample;
-        qmt_sample_rows_get(&rows, row, &sample);
-        int k = sample.sample_class;
-        uint64_t before = kept_of(merging, k, merging->seen[k]);
-        merging->seen[k]++;
-        if (kept_of(merging, k, merging->seen[k]) == before || position++ < skip)
+        if (!qmt_choice_keeps(&merging->choice, &rows, row) || position++ < skip)
             continue;
+        qmt_sample_rows_get(&rows, row, &sample);
         qmt_sample_block_add(&merging->block, &sample);
         if (merging->block.count == merging->block.capacity)
             status = write_shard(merging, error);
     }
     qmt_sample_rows_close(&rows);
-done:
-    qmt_free(path);
     return status;
 }
 
 static qmtcnn_status merge_pieces(struct merging *merging, qmtcnn_error *error)
 {
-    for (size_t i = 0; i < merging->piece_count; i++) {
-        qmtcnn_status status = QMTCNN_OK;
+    for (size_t i = 0; i < merging->choice.piece_count; i++) {
         if (qmt_stop_requested())
             return qmt_fail(error, QMTCNN_ERROR_INTERRUPTED, "stopped: go on with --resume");
-        if (kept_end(merging, i) > merging->written) {
-            status = merge_piece(merging, i, error);
-        } else { /* all in whole shards, and perhaps removed */
-            for (int k = 0; k < qmt_class_count; k++)
-                merging->seen[k] += merging->pieces[i].counts[k];
-        }
+        if (kept_end(merging, i) <= merging->written) /* all in whole shards, and perhaps removed */
+            continue;
+        qmtcnn_status status = merge_piece(merging, &merging->choice.pieces[i], error);
         if (status != QMTCNN_OK)
             return status;
     }
@@ -336,18 +261,18 @@ static qmtcnn_status merge_all(struct merging *merging, qmtcnn_error *error)
     if (status == QMTCNN_OK)
         status = check_unreadable(merging, error);
     if (status == QMTCNN_OK)
-        status = plan(merging, error);
+        status = qmt_choice_make(merging->job, merging->facts.made, &merging->choice, error);
     if (status != QMTCNN_OK)
         return status;
     uint64_t full = (uint64_t)merging->job->prepare->shard_samples;
-    size_t shards = (size_t)((merging->total + full - 1) / full);
+    size_t shards = (size_t)((merging->choice.total + full - 1) / full);
     if (shards > qmt_max_shards)
         return qmt_fail(error, QMTCNN_ERROR_ARGUMENT, "%zu shards, at most %d: raise prepare.shard_samples", shards,
                         qmt_max_shards);
     merging->manifest.shards = qmt_alloc_zero(shards, sizeof *merging->manifest.shards);
     if (!merging->manifest.shards)
         return qmt_fail_memory(error, shards * sizeof *merging->manifest.shards, "the list of shards");
-    merging->progress = qmt_progress_start("shards", "samples", (double)merging->total);
+    merging->progress = qmt_progress_start("shards", "samples", (double)merging->choice.total);
     status = find_shards(merging, shards, error);
     if (status == QMTCNN_OK)
         status = qmt_sample_block_create(merging->manifest.side, (size_t)full, &merging->block, error);
@@ -373,6 +298,6 @@ qmtcnn_status qmt_prepare_merge(const qmt_prepare_job *job, qmtcnn_error *error)
     qmt_sample_block_clear(&merging.block);
     qmt_manifest_clear(&merging.manifest);
     qmt_free((void *)merging.unreadable);
-    qmt_free(merging.pieces);
+    qmt_choice_clear(&merging.choice);
     return status;
 }

@@ -11,7 +11,9 @@
 struct making {
     const qmt_prepare_job *job;
     qmt_sample_block *block;
+    qmt_lots *lots;
     size_t number;
+    uint64_t sample; /* number of the picture's next one */
     size_t capacity; /* of part.counts */
     qmt_part part;
 };
@@ -21,6 +23,7 @@ typedef struct parts_run {
     const qmt_prepare_job *job;
     qmt_prepare_worker *workers;
     qmt_progress *progress;
+    qmt_lots *lots;
     const size_t *parts; /* to be made */
     atomic_bool stop;    /* a worker failed */
     struct {
@@ -130,12 +133,19 @@ static qmtcnn_status flush(struct making *making, qmtcnn_error *error)
 static qmtcnn_status take_sample(void *state, const qmt_sample *sample, qmtcnn_error *error)
 {
     struct making *making = state;
+    const qmt_prepare_options *options = making->job->options;
+    const uint64_t lot = qmt_lot_draw(options->seed, options->net, sample->picture, making->sample++);
     qmtcnn_status status = QMTCNN_OK;
+    making->part.made[sample->sample_class]++;
+    if (!qmt_lots_take(making->lots, sample->sample_class, lot))
+        return QMTCNN_OK;
     if (making->block->count == making->block->capacity)
         status = flush(making, error);
-    if (status == QMTCNN_OK)
-        qmt_sample_block_add(making->block, sample);
-    return status;
+    if (status != QMTCNN_OK)
+        return status;
+    qmt_sample_block_add(making->block, sample);
+    making->block->lots[making->block->count - 1] = lot;
+    return QMTCNN_OK;
 }
 
 static qmtcnn_status make_pictures(parts_run *run, struct making *making, int worker_number, qmtcnn_error *error)
@@ -149,6 +159,7 @@ static qmtcnn_status make_pictures(parts_run *run, struct making *making, int wo
         if (qmt_stop_requested())
             return qmt_fail(error, QMTCNN_ERROR_INTERRUPTED,
                             "stopped: the parts that are finished stay in %s, go on with --resume", job->parts);
+        making->sample = 0;
         qmtcnn_status status = qmt_prepare_picture(job, worker_number, &run->workers[worker_number], picture,
                                                    &making->part.recall, &unreadable, error);
         if (status != QMTCNN_OK)
@@ -165,11 +176,13 @@ static qmtcnn_status make_pictures(parts_run *run, struct making *making, int wo
 static qmtcnn_status make_part(parts_run *run, size_t number, int worker_number, qmtcnn_error *error)
 {
     qmt_prepare_worker *worker = &run->workers[worker_number];
-    struct making making = {.job = run->job, .block = &worker->block, .number = number};
+    struct making making = {.job = run->job, .block = &worker->block, .lots = run->lots, .number = number};
     qmtcnn_status status = QMTCNN_OK;
     if (worker->block.capacity == 0) {
         int side = qmt_net_side(run->job->options->net);
         status = qmt_sample_block_create(side, qmt_part_file_bytes / qmt_sample_bytes(side), &worker->block, error);
+        if (status == QMTCNN_OK)
+            status = qmt_sample_block_add_lots(&worker->block, error);
     }
     qmt_sample_block_empty(&worker->block);
     worker->cropper.sink = take_sample;
@@ -181,6 +194,7 @@ static qmtcnn_status make_part(parts_run *run, size_t number, int worker_number,
     if (status == QMTCNN_OK)
         status = qmt_part_write_marker(run->job, number, &making.part, error);
     qmt_part_clear(&making.part);
+    qmt_lots_tighten(run->lots);
     return status;
 }
 
@@ -234,12 +248,14 @@ qmtcnn_status qmt_prepare_parts(const qmt_prepare_job *job, qmtcnn_error *error)
     size_t *list = qmt_alloc(job->part_count, sizeof *list);
     run.workers = qmt_alloc_zero((size_t)threads, sizeof *run.workers);
     run.failures = qmt_alloc_zero((size_t)threads, sizeof *run.failures);
-    if (!list || !run.workers || !run.failures) {
+    run.lots = qmt_alloc(1, sizeof *run.lots);
+    if (!list || !run.workers || !run.failures || !run.lots) {
         status = qmt_fail_memory(error, job->part_count * sizeof *list, "the list of parts");
         goto done;
     }
     size_t count = list_parts(job, list);
     run.parts = list;
+    qmt_lots_init(run.lots, job->prepare);
     atomic_init(&run.stop, false);
     snprintf(title, sizeof title, "prepare %s", qmt_net_name(job->options->net));
     size_t pictures = count * qmt_part_pictures;
@@ -253,6 +269,7 @@ qmtcnn_status qmt_prepare_parts(const qmt_prepare_job *job, qmtcnn_error *error)
 done:
     for (int i = 0; run.workers && i < threads; i++)
         qmt_prepare_worker_clear(&run.workers[i]);
+    qmt_free(run.lots);
     qmt_free(run.failures);
     qmt_free(run.workers);
     qmt_free(list);

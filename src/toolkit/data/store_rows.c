@@ -6,7 +6,7 @@
 /* A box target further from its crop than this many sides is no target of ours. */
 static const float offset_limit = 100;
 
-static const char key_name[] = "key";
+static const char key_name[] = "key", lot_name[] = "lot";
 
 static int64_t read_picture(const qmt_sample_rows *rows, size_t row)
 {
@@ -86,7 +86,12 @@ static qmtcnn_status get_tensors(const char *path, qmt_sample_rows *rows, qmtcnn
             return qmt_fail_in(error, status, "%s", path);
         *tensors[i].data = data;
     }
-    return QMTCNN_OK;
+    if (!qmt_tensors_find(rows->file, lot_name))
+        return QMTCNN_OK;
+    const void *lots = NULL;
+    qmtcnn_status status = qmt_tensors_get(rows->file, lot_name, QMT_I64, 1, &n, &lots, error);
+    rows->lots = lots;
+    return status == QMTCNN_OK ? status : qmt_fail_in(error, status, "%s", path);
 }
 
 qmtcnn_status qmt_sample_rows_open(const char *path, int side, qmt_sample_rows *rows, qmtcnn_error *error)
@@ -120,6 +125,13 @@ void qmt_sample_rows_get(const qmt_sample_rows *rows, size_t row, qmt_sample *sa
     sample->picture = (uint32_t)read_picture(rows, row);
 }
 
+uint64_t qmt_sample_rows_lot(const qmt_sample_rows *rows, size_t row)
+{
+    uint64_t lot;
+    memcpy(&lot, rows->lots + row * sizeof lot, sizeof lot);
+    return lot;
+}
+
 const char *qmt_sample_rows_key(const qmt_sample_rows *rows)
 {
     const char *key = qmt_tensors_metadata(rows->file, key_name);
@@ -148,8 +160,15 @@ qmtcnn_status qmt_sample_block_create(int side, size_t capacity, qmt_sample_bloc
     return qmt_fail_memory(error, capacity * qmt_sample_bytes(side), "samples");
 }
 
+qmtcnn_status qmt_sample_block_add_lots(qmt_sample_block *block, qmtcnn_error *error)
+{
+    block->lots = qmt_alloc(block->capacity, sizeof *block->lots);
+    return block->lots ? QMTCNN_OK : qmt_fail_memory(error, block->capacity * sizeof *block->lots, "samples");
+}
+
 void qmt_sample_block_clear(qmt_sample_block *block)
 {
+    qmt_free(block->lots);
     qmt_free(block->pictures);
     qmt_free(block->ious);
     qmt_free(block->landmarks);
@@ -204,6 +223,8 @@ qmtcnn_status qmt_sample_block_write(const qmt_sample_block *block, const char *
     for (size_t i = 0; status == QMTCNN_OK && i < sizeof tensors / sizeof *tensors; i++)
         status = qmt_tensors_add(writer, tensors[i].name, tensors[i].type, tensors[i].dims, tensors[i].shape,
                                  tensors[i].data, error);
+    if (status == QMTCNN_OK && block->lots)
+        status = qmt_tensors_add(writer, lot_name, QMT_I64, 1, &n, block->lots, error);
     if (status == QMTCNN_OK)
         status = qmt_tensors_write(writer, path, error);
     qmt_tensors_writer_free(writer);
