@@ -1,219 +1,44 @@
-/* A model as an ONNX file. The graph is built from protobuf-c's structures in one arena, checked for names that meet,
- * and packed. */
+/* A model as an ONNX file. The graph is built, checked for names that meet, and packed. */
 #include "runtime/model/onnx.h"
-#include "runtime/model/onnx.pb-c.h"
+#include "runtime/model/onnx_builder.h"
 #include "runtime/model/onnx_names.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { max_items = 1024, max_inputs = 4, max_attributes = 5, block_size = 64 * 1024 };
-
-/* Memory that is freed all at once. */
-struct block {
-    struct block *next;
-    size_t used, size;
-};
-
-/* A tensor that has been quantized already: it is not quantized twice. */
-struct quantized {
-    const char *tensor, *result;
-    float scale;
-};
-
-struct builder {
-    struct block *blocks;
-    qmtcnn_status status; /* the first failure; later calls do nothing */
-    qmtcnn_error *error;
-    const qmt_onnx_options *options;
-    QmtOnnx__Node *nodes[max_items];
-    QmtOnnx__Tensor *initializers[max_items];
-    size_t node_count, initializer_count;
-    struct quantized quantized[qmt_head_count];
-    int quantized_count;
-};
-
-/* ---- Memory -------------------------------------------------------------------------------------- */
-
-static void *take(struct builder *builder, size_t bytes)
-{
-    const size_t head = (sizeof(struct block) + 15) / 16 * 16;
-    struct block *block = builder->blocks;
-    if (builder->status != QMTCNN_OK)
-        return NULL;
-    bytes = (bytes + 15) / 16 * 16;
-    if (!block || block->size - block->used < bytes) {
-        size_t size = bytes > block_size ? bytes : block_size;
-        block = qmt_alloc_zero(head + size, 1);
-        if (!block) {
-            builder->status = qmt_fail_memory(builder->error, size, "an ONNX file");
-            return NULL;
-        }
-        *block = (struct block){builder->blocks, 0, size};
-        builder->blocks = block;
-    }
-    void *memory = (char *)block + head + block->used;
-    block->used += bytes;
-    return memory;
-}
-
-static void release(struct builder *builder)
-{
-    while (builder->blocks) {
-        struct block *next = builder->blocks->next;
-        qmt_free(builder->blocks);
-        builder->blocks = next;
-    }
-}
-
-QMT_PRINTF(2, 3) static char *text(struct builder *builder, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    int length = vsnprintf(NULL, 0, format, arguments);
-    va_end(arguments);
-    char *result = take(builder, (size_t)length + 1);
-    if (result) {
-        va_start(arguments, format);
-        vsnprintf(result, (size_t)length + 1, format, arguments);
-        va_end(arguments);
-    }
-    return result;
-}
-
-/* ---- Tensors ------------------------------------------------------------------------------------- */
-
-/* Values of 1 or 4 bytes in ONNX's byte order, little-endian whatever this processor's is. */
-static void to_little_endian(uint8_t *to, const void *values, size_t count, size_t size)
-{
-    if (size == 1) {
-        memcpy(to, values, count);
-        return;
-    }
-    for (size_t i = 0; i < count; i++) {
-        uint32_t bits;
-        memcpy(&bits, (const char *)values + 4 * i, 4);
-        for (int byte = 0; byte < 4; byte++)
-            to[4 * i + (size_t)byte] = (uint8_t)(bits >> 8 * byte);
-    }
-}
-
-/* Adds an initializer; `values` NULL: zeros. Returns its name. */
-static char *add_tensor(struct builder *builder, char *name, int type, const int64_t *dims, size_t dim_count,
-                        const void *values)
-{
-    size_t count = 1, size = type == QMT_ONNX_INT8 || type == QMT_ONNX_UINT8 ? 1 : 4;
-    QmtOnnx__Tensor *tensor = take(builder, sizeof *tensor);
-    int64_t *own_dims = take(builder, (dim_count + 1) * sizeof *own_dims);
-    for (size_t i = 0; i < dim_count; i++)
-        count *= (size_t)dims[i]; /* at most qmt_max_weights: qmt_model_check() */
-    uint8_t *bytes = take(builder, count * size);
-    if (builder->status != QMTCNN_OK)
-        return NULL;
-    qmt_onnx__tensor__init(tensor);
-    if (dim_count)
-        memcpy(own_dims, dims, dim_count * sizeof *dims);
-    if (values)
-        to_little_endian(bytes, values, count, size);
-    tensor->name = name;
-    tensor->data_type = type;
-    tensor->n_dims = dim_count;
-    tensor->dims = own_dims;
-    tensor->raw_data = (ProtobufCBinaryData){count * size, bytes};
-    builder->initializers[builder->initializer_count++] = tensor;
-    return name;
-}
-
-/* ---- Nodes --------------------------------------------------------------------------------------- */
-
-static QmtOnnx__Node *add_node(struct builder *builder, const char *kind, char *name, char *const *inputs, size_t count,
-                               char *output)
-{
-    QmtOnnx__Node *node = take(builder, sizeof *node);
-    char **own_inputs = take(builder, max_inputs * sizeof *own_inputs);
-    char **outputs = take(builder, sizeof *outputs);
-    QmtOnnx__Attribute **attributes = take(builder, max_attributes * sizeof *attributes);
-    char *op_type = text(builder, "%s", kind);
-    if (builder->status != QMTCNN_OK)
-        return NULL;
-    qmt_onnx__node__init(node);
-    memcpy(own_inputs, inputs, count * sizeof *inputs);
-    outputs[0] = output;
-    node->op_type = op_type;
-    node->name = name;
-    node->n_input = count;
-    node->input = own_inputs;
-    node->n_output = 1;
-    node->output = outputs;
-    node->attribute = attributes;
-    builder->nodes[builder->node_count++] = node;
-    return node;
-}
-
-static QmtOnnx__Attribute *add_attribute(struct builder *builder, QmtOnnx__Node *node, const char *name, int type)
-{
-    QmtOnnx__Attribute *attribute = take(builder, sizeof *attribute);
-    char *own_name = text(builder, "%s", name);
-    if (builder->status != QMTCNN_OK || !node)
-        return NULL;
-    qmt_onnx__attribute__init(attribute);
-    attribute->name = own_name;
-    attribute->type = type;
-    node->attribute[node->n_attribute++] = attribute;
-    return attribute;
-}
-
-static void add_int(struct builder *builder, QmtOnnx__Node *node, const char *name, int64_t value)
-{
-    QmtOnnx__Attribute *attribute = add_attribute(builder, node, name, QMT_ONNX_ATTRIBUTE_INT);
-    if (attribute)
-        attribute->i = value;
-}
-
-static void add_ints(struct builder *builder, QmtOnnx__Node *node, const char *name, size_t count, int64_t first,
-                     int64_t second)
-{
-    int64_t *values = take(builder, count * sizeof *values);
-    QmtOnnx__Attribute *attribute = add_attribute(builder, node, name, QMT_ONNX_ATTRIBUTE_INTS);
-    if (!attribute)
-        return;
-    for (size_t i = 0; i < count; i++)
-        values[i] = i % 2 ? second : first;
-    attribute->n_ints = count;
-    attribute->ints = values;
-}
+/* ---- Quantizers ---------------------------------------------------------------------------------- */
 
 /* Zero points of a quantizer. */
 typedef enum zero_kind { ZERO_INT8, ZERO_UINT8, ZERO_UINT8_MIDDLE } zero_kind;
 
 /* QuantizeLinear and DequantizeLinear after a tensor; `name` starts the names of both and of their tensors. Scales
  * along axis 0, or one scale (count 0). TensorRT takes no zero points but INT8 ones of 0. */
-static char *add_quantizer(struct builder *builder, char *tensor, const char *name, const float *scales, size_t count,
+static char *add_quantizer(qmt_onnx_builder *builder, char *tensor, const char *name, const float *scales, size_t count,
                            zero_kind zero_point)
 {
     static const uint8_t middle = 128;
     int64_t dims[1] = {(int64_t)count};
     size_t rank = count ? 1 : 0;
-    char *scale = add_tensor(builder, text(builder, "%s_scale", name), QMT_ONNX_FLOAT, dims, rank, scales);
-    char *zero = add_tensor(builder, text(builder, "%s_zero_point", name),
-                            zero_point == ZERO_INT8 ? QMT_ONNX_INT8 : QMT_ONNX_UINT8, dims, rank,
-                            zero_point == ZERO_UINT8_MIDDLE ? &middle : NULL);
-    char *quantized = text(builder, "%s_quantized", name), *result = text(builder, "%s_dequantized", name);
-    QmtOnnx__Node *q = add_node(builder, "QuantizeLinear", text(builder, "%s_quantize", name),
-                                (char *[]){tensor, scale, zero}, 3, quantized);
-    QmtOnnx__Node *dq = add_node(builder, "DequantizeLinear", text(builder, "%s_dequantize", name),
-                                 (char *[]){quantized, scale, zero}, 3, result);
+    char *scale =
+        qmt_onnx_add_tensor(builder, qmt_onnx_text(builder, "%s_scale", name), QMT_ONNX_FLOAT, dims, rank, scales);
+    char *zero = qmt_onnx_add_tensor(builder, qmt_onnx_text(builder, "%s_zero_point", name),
+                                     zero_point == ZERO_INT8 ? QMT_ONNX_INT8 : QMT_ONNX_UINT8, dims, rank,
+                                     zero_point == ZERO_UINT8_MIDDLE ? &middle : NULL);
+    char *quantized = qmt_onnx_text(builder, "%s_quantized", name),
+         *result = qmt_onnx_text(builder, "%s_dequantized", name);
+    QmtOnnx__Node *q = qmt_onnx_add_node(builder, "QuantizeLinear", qmt_onnx_text(builder, "%s_quantize", name),
+                                         (char *[]){tensor, scale, zero}, 3, quantized);
+    QmtOnnx__Node *dq = qmt_onnx_add_node(builder, "DequantizeLinear", qmt_onnx_text(builder, "%s_dequantize", name),
+                                          (char *[]){quantized, scale, zero}, 3, result);
     if (count) {
-        add_int(builder, q, "axis", 0);
-        add_int(builder, dq, "axis", 0);
+        qmt_onnx_add_int(builder, q, "axis", 0);
+        qmt_onnx_add_int(builder, dq, "axis", 0);
     }
     return result;
 }
 
 /* The quantized form of a layer's input; made once for each tensor and scale. */
-static char *quantize_input(struct builder *builder, char *tensor, const qmt_layer *layer)
+static char *quantize_input(qmt_onnx_builder *builder, char *tensor, const qmt_layer *layer)
 {
     const float scale = layer->input_scale;
     const zero_kind zero_point = builder->options->form == QMT_ONNX_TENSORRT ? ZERO_INT8
@@ -223,18 +48,18 @@ static char *quantize_input(struct builder *builder, char *tensor, const qmt_lay
     if (builder->status != QMTCNN_OK)
         return NULL;
     for (int i = 0; i < builder->quantized_count; i++) {
-        const struct quantized *old = &builder->quantized[i];
+        const qmt_onnx_quantized *old = &builder->quantized[i];
         if (strcmp(old->tensor, tensor) != 0)
             continue;
         if (old->scale == scale)
             return (char *)old->result;
         same++;
     }
-    char *name = same ? text(builder, "%s_%d", tensor, same + 1) : tensor;
+    char *name = same ? qmt_onnx_text(builder, "%s_%d", tensor, same + 1) : tensor;
     char *result = add_quantizer(builder, tensor, name, &scale, 0, zero_point);
     if (builder->quantized_count == qmt_head_count) /* the trunk goes on: its older tensors are read no more */
         builder->quantized_count = 0;
-    builder->quantized[builder->quantized_count++] = (struct quantized){tensor, result, scale};
+    builder->quantized[builder->quantized_count++] = (qmt_onnx_quantized){tensor, result, scale};
     return result;
 }
 
@@ -242,132 +67,135 @@ static char *quantize_input(struct builder *builder, char *tensor, const qmt_lay
 
 /* The bias that our INT8 kernels add, as FP32: whole steps of the accumulator. Other runtimes keep biases in FP32; with
  * this one their sums are ours, and a value can differ only where FP32 rounds across a tie. */
-static const float *whole_bias(struct builder *builder, const qmt_layer *layer)
+static const float *whole_bias(qmt_onnx_builder *builder, const qmt_layer *layer)
 {
-    float *bias = take(builder, (size_t)layer->out_channels * sizeof *bias);
+    float *bias = qmt_onnx_take(builder, (size_t)layer->out_channels * sizeof *bias);
     for (int c = 0; bias && c < layer->out_channels; c++)
         bias[c] = (float)layer->bias_int32[c] * (layer->input_scale * layer->weight_scale[c]);
     return bias;
 }
 
 /* A constant of INT8 or INT32 and the DequantizeLinear after it, with a scale for each of `outputs` along axis 0. */
-static char *add_dequantized(struct builder *builder, const char *name, int type, const int64_t *dims, size_t rank,
+static char *add_dequantized(qmt_onnx_builder *builder, const char *name, int type, const int64_t *dims, size_t rank,
                              const void *values, const float *scales)
 {
-    char *tensor = add_tensor(builder, text(builder, "%s_quantized", name), type, dims, rank, values);
-    char *scale = add_tensor(builder, text(builder, "%s_scale", name), QMT_ONNX_FLOAT, dims, 1, scales);
-    char *zero = add_tensor(builder, text(builder, "%s_zero_point", name), type, dims, 1, NULL);
-    char *result = text(builder, "%s", name);
-    QmtOnnx__Node *node = add_node(builder, "DequantizeLinear", text(builder, "%s_dequantize", name),
-                                   (char *[]){tensor, scale, zero}, 3, result);
-    add_int(builder, node, "axis", 0);
+    char *tensor = qmt_onnx_add_tensor(builder, qmt_onnx_text(builder, "%s_quantized", name), type, dims, rank, values);
+    char *scale =
+        qmt_onnx_add_tensor(builder, qmt_onnx_text(builder, "%s_scale", name), QMT_ONNX_FLOAT, dims, 1, scales);
+    char *zero = qmt_onnx_add_tensor(builder, qmt_onnx_text(builder, "%s_zero_point", name), type, dims, 1, NULL);
+    char *result = qmt_onnx_text(builder, "%s", name);
+    QmtOnnx__Node *node = qmt_onnx_add_node(builder, "DequantizeLinear", qmt_onnx_text(builder, "%s_dequantize", name),
+                                            (char *[]){tensor, scale, zero}, 3, result);
+    qmt_onnx_add_int(builder, node, "axis", 0);
     return result;
 }
 
 /* The scale of a bias is that of the sums. */
-static const float *sum_scales(struct builder *builder, const qmt_layer *layer)
+static const float *sum_scales(qmt_onnx_builder *builder, const qmt_layer *layer)
 {
-    float *scales = take(builder, (size_t)layer->out_channels * sizeof *scales);
+    float *scales = qmt_onnx_take(builder, (size_t)layer->out_channels * sizeof *scales);
     for (int c = 0; scales && c < layer->out_channels; c++)
         scales[c] = layer->input_scale * layer->weight_scale[c];
     return scales;
 }
 
-static char *add_convolution(struct builder *builder, const qmt_layer *layer, char *input, char *output)
+static char *add_convolution(qmt_onnx_builder *builder, const qmt_layer *layer, char *input, char *output)
 {
     bool int8 = layer->weight_int8 && !builder->options->fp32;
     bool integers = int8 && builder->options->form == QMT_ONNX_ONNXRUNTIME;
     size_t outputs = (size_t)layer->out_channels;
     int64_t dims[4] = {layer->out_channels, layer->in_channels, layer->kernel_height, layer->kernel_width};
-    char *weight = text(builder, "%s_weight", layer->name), *bias = text(builder, "%s_bias", layer->name);
+    char *weight = qmt_onnx_text(builder, "%s_weight", layer->name),
+         *bias = qmt_onnx_text(builder, "%s_bias", layer->name);
     if (integers) {
         input = quantize_input(builder, input, layer);
         add_dequantized(builder, weight, QMT_ONNX_INT8, dims, 4, layer->weight_int8, layer->weight_scale);
         add_dequantized(builder, bias, QMT_ONNX_INT32, dims, 1, layer->bias_int32, sum_scales(builder, layer));
     } else {
-        add_tensor(builder, weight, QMT_ONNX_FLOAT, dims, 4, layer->weight);
-        add_tensor(builder, bias, QMT_ONNX_FLOAT, dims, 1, int8 ? whole_bias(builder, layer) : layer->bias);
+        qmt_onnx_add_tensor(builder, weight, QMT_ONNX_FLOAT, dims, 4, layer->weight);
+        qmt_onnx_add_tensor(builder, bias, QMT_ONNX_FLOAT, dims, 1, int8 ? whole_bias(builder, layer) : layer->bias);
     }
     if (int8 && !integers) {
         input = quantize_input(builder, input, layer);
         weight = add_quantizer(builder, weight, weight, layer->weight_scale, outputs, ZERO_INT8);
     }
-    QmtOnnx__Node *node =
-        add_node(builder, "Conv", text(builder, "%s", layer->name), (char *[]){input, weight, bias}, 3, output);
-    add_ints(builder, node, "kernel_shape", 2, layer->kernel_height, layer->kernel_width);
-    add_ints(builder, node, "strides", 2, 1, 1);
-    add_ints(builder, node, "pads", 4, 0, 0);
-    add_ints(builder, node, "dilations", 2, 1, 1);
-    add_int(builder, node, "group", 1);
+    QmtOnnx__Node *node = qmt_onnx_add_node(builder, "Conv", qmt_onnx_text(builder, "%s", layer->name),
+                                            (char *[]){input, weight, bias}, 3, output);
+    qmt_onnx_add_ints(builder, node, "kernel_shape", 2, layer->kernel_height, layer->kernel_width);
+    qmt_onnx_add_ints(builder, node, "strides", 2, 1, 1);
+    qmt_onnx_add_ints(builder, node, "pads", 4, 0, 0);
+    qmt_onnx_add_ints(builder, node, "dilations", 2, 1, 1);
+    qmt_onnx_add_int(builder, node, "group", 1);
     return output;
 }
 
 /* Convolution, activation and pool. Returns the last tensor. */
-static char *add_layer(struct builder *builder, const qmt_layer *layer, char *input)
+static char *add_layer(qmt_onnx_builder *builder, const qmt_layer *layer, char *input)
 {
-    char *last = add_convolution(builder, layer, input, text(builder, "%s_output", layer->name));
+    char *last = add_convolution(builder, layer, input, qmt_onnx_text(builder, "%s_output", layer->name));
     if (layer->activation == QMT_ACTIVATION_RELU) {
-        char *output = text(builder, "%s_relu_output", layer->name);
-        add_node(builder, "Relu", text(builder, "%s_relu", layer->name), (char *[]){last}, 1, output);
+        char *output = qmt_onnx_text(builder, "%s_relu_output", layer->name);
+        qmt_onnx_add_node(builder, "Relu", qmt_onnx_text(builder, "%s_relu", layer->name), (char *[]){last}, 1, output);
         last = output;
     } else if (layer->activation == QMT_ACTIVATION_PRELU) {
         int64_t dims[3] = {layer->out_channels, 1, 1};
-        char *output = text(builder, "%s_prelu_output", layer->name);
-        char *slope =
-            add_tensor(builder, text(builder, "%s_slope", layer->name), QMT_ONNX_FLOAT, dims, 3, layer->slope);
-        add_node(builder, "PRelu", text(builder, "%s_prelu", layer->name), (char *[]){last, slope}, 2, output);
+        char *output = qmt_onnx_text(builder, "%s_prelu_output", layer->name);
+        char *slope = qmt_onnx_add_tensor(builder, qmt_onnx_text(builder, "%s_slope", layer->name), QMT_ONNX_FLOAT,
+                                          dims, 3, layer->slope);
+        qmt_onnx_add_node(builder, "PRelu", qmt_onnx_text(builder, "%s_prelu", layer->name), (char *[]){last, slope}, 2,
+                          output);
         last = output;
     }
     if (layer->pool_kernel) {
-        char *output = text(builder, "%s_pool_output", layer->name);
-        QmtOnnx__Node *node =
-            add_node(builder, "MaxPool", text(builder, "%s_pool", layer->name), (char *[]){last}, 1, output);
-        add_ints(builder, node, "kernel_shape", 2, layer->pool_kernel, layer->pool_kernel);
-        add_ints(builder, node, "strides", 2, layer->pool_stride, layer->pool_stride);
-        add_ints(builder, node, "pads", 4, 0, 0);
-        add_int(builder, node, "ceil_mode", 1);
+        char *output = qmt_onnx_text(builder, "%s_pool_output", layer->name);
+        QmtOnnx__Node *node = qmt_onnx_add_node(builder, "MaxPool", qmt_onnx_text(builder, "%s_pool", layer->name),
+                                                (char *[]){last}, 1, output);
+        qmt_onnx_add_ints(builder, node, "kernel_shape", 2, layer->pool_kernel, layer->pool_kernel);
+        qmt_onnx_add_ints(builder, node, "strides", 2, layer->pool_stride, layer->pool_stride);
+        qmt_onnx_add_ints(builder, node, "pads", 4, 0, 0);
+        qmt_onnx_add_int(builder, node, "ceil_mode", 1);
         last = output;
     }
     return last;
 }
 
 /* A head: convolution, flatten (optional), softmax (face). Its last tensor is the network's output. */
-static void add_head(struct builder *builder, const qmt_model *model, qmt_head head, char *input)
+static void add_head(qmt_onnx_builder *builder, const qmt_model *model, qmt_head head, char *input)
 {
     const qmt_layer *layer = &model->heads[head];
     bool flatten = builder->options->flatten_outputs && model->net != QMT_PNET, softmax = head == QMT_HEAD_FACE;
-    char *output = text(builder, "%s", model->output_names[head]);
-    char *last = flatten || softmax ? text(builder, "%s_output", layer->name) : output;
+    char *output = qmt_onnx_text(builder, "%s", model->output_names[head]);
+    char *last = flatten || softmax ? qmt_onnx_text(builder, "%s_output", layer->name) : output;
     add_convolution(builder, layer, input, last);
     if (flatten) {
-        char *flat = softmax ? text(builder, "%s_flat", layer->name) : output;
-        QmtOnnx__Node *node =
-            add_node(builder, "Flatten", text(builder, "%s_flatten", layer->name), (char *[]){last}, 1, flat);
-        add_int(builder, node, "axis", 1);
+        char *flat = softmax ? qmt_onnx_text(builder, "%s_flat", layer->name) : output;
+        QmtOnnx__Node *node = qmt_onnx_add_node(builder, "Flatten", qmt_onnx_text(builder, "%s_flatten", layer->name),
+                                                (char *[]){last}, 1, flat);
+        qmt_onnx_add_int(builder, node, "axis", 1);
         last = flat;
     }
     if (softmax) {
-        QmtOnnx__Node *node =
-            add_node(builder, "Softmax", text(builder, "%s_softmax", layer->name), (char *[]){last}, 1, output);
-        add_int(builder, node, "axis", 1);
+        QmtOnnx__Node *node = qmt_onnx_add_node(builder, "Softmax", qmt_onnx_text(builder, "%s_softmax", layer->name),
+                                                (char *[]){last}, 1, output);
+        qmt_onnx_add_int(builder, node, "axis", 1);
     }
 }
 
 /* ---- The graph ----------------------------------------------------------------------------------- */
 
 /* A FP32 input or output. Dimensions of 0 are any, and called by `names`. */
-static QmtOnnx__ValueInfo *value_info(struct builder *builder, const char *name, const int64_t *dims,
+static QmtOnnx__ValueInfo *value_info(qmt_onnx_builder *builder, const char *name, const int64_t *dims,
                                       const char *const *names, size_t count)
 {
-    QmtOnnx__ValueInfo *info = take(builder, sizeof *info);
-    QmtOnnx__Type *type = take(builder, sizeof *type);
-    QmtOnnx__TensorType *tensor = take(builder, sizeof *tensor);
-    QmtOnnx__Shape *shape = take(builder, sizeof *shape);
-    QmtOnnx__Dimension **dimensions = take(builder, count * sizeof *dimensions);
-    char *own_name = text(builder, "%s", name);
+    QmtOnnx__ValueInfo *info = qmt_onnx_take(builder, sizeof *info);
+    QmtOnnx__Type *type = qmt_onnx_take(builder, sizeof *type);
+    QmtOnnx__TensorType *tensor = qmt_onnx_take(builder, sizeof *tensor);
+    QmtOnnx__Shape *shape = qmt_onnx_take(builder, sizeof *shape);
+    QmtOnnx__Dimension **dimensions = qmt_onnx_take(builder, count * sizeof *dimensions);
+    char *own_name = qmt_onnx_text(builder, "%s", name);
     for (size_t i = 0; i < count; i++) {
-        QmtOnnx__Dimension *dimension = take(builder, sizeof *dimension);
-        char *parameter = text(builder, "%s", names[i]);
+        QmtOnnx__Dimension *dimension = qmt_onnx_take(builder, sizeof *dimension);
+        char *parameter = qmt_onnx_text(builder, "%s", names[i]);
         if (builder->status != QMTCNN_OK)
             return NULL;
         qmt_onnx__dimension__init(dimension);
@@ -394,15 +222,15 @@ static QmtOnnx__ValueInfo *value_info(struct builder *builder, const char *name,
     return info;
 }
 
-static void add_values(struct builder *builder, const qmt_model *model, QmtOnnx__Graph *graph)
+static void add_values(qmt_onnx_builder *builder, const qmt_model *model, QmtOnnx__Graph *graph)
 {
     static const char *const input_names[4] = {"batch", "channels", "height", "width"};
     static const char *const output_names[4] = {"batch", "channels", "output_height", "output_width"};
     int height = model->input_height, width = model->input_width;
     int64_t dims[4] = {builder->options->batch, 3, height, width};
     bool fixed = height > 0;
-    graph->input = take(builder, sizeof *graph->input);
-    graph->output = take(builder, qmt_head_count * sizeof *graph->output);
+    graph->input = qmt_onnx_take(builder, sizeof *graph->input);
+    graph->output = qmt_onnx_take(builder, qmt_head_count * sizeof *graph->output);
     if (builder->status != QMTCNN_OK)
         return;
     graph->n_input = 1;
@@ -419,10 +247,11 @@ static void add_values(struct builder *builder, const qmt_model *model, QmtOnnx_
     }
 }
 
-static QmtOnnx__Graph *build_graph(struct builder *builder, const qmt_model *model)
+static QmtOnnx__Graph *build_graph(qmt_onnx_builder *builder, const qmt_model *model)
 {
-    QmtOnnx__Graph *graph = take(builder, sizeof *graph);
-    char *name = text(builder, "%s", qmt_net_name(model->net)), *last = text(builder, "%s", model->input_name);
+    QmtOnnx__Graph *graph = qmt_onnx_take(builder, sizeof *graph);
+    char *name = qmt_onnx_text(builder, "%s", qmt_net_name(model->net)),
+         *last = qmt_onnx_text(builder, "%s", model->input_name);
     if (builder->status != QMTCNN_OK)
         return NULL;
     qmt_onnx__graph__init(graph);
@@ -440,10 +269,10 @@ static QmtOnnx__Graph *build_graph(struct builder *builder, const qmt_model *mod
     return graph;
 }
 
-static void add_property(struct builder *builder, QmtOnnx__Model *file, const char *key, const char *value)
+static void add_property(qmt_onnx_builder *builder, QmtOnnx__Model *file, const char *key, const char *value)
 {
-    QmtOnnx__StringEntry *entry = take(builder, sizeof *entry);
-    char *own_key = text(builder, "%s", key), *own_value = text(builder, "%s", value);
+    QmtOnnx__StringEntry *entry = qmt_onnx_take(builder, sizeof *entry);
+    char *own_key = qmt_onnx_text(builder, "%s", key), *own_value = qmt_onnx_text(builder, "%s", value);
     if (builder->status != QMTCNN_OK)
         return;
     qmt_onnx__string_entry__init(entry);
@@ -452,14 +281,15 @@ static void add_property(struct builder *builder, QmtOnnx__Model *file, const ch
     file->metadata_props[file->n_metadata_props++] = entry;
 }
 
-static QmtOnnx__Model *build_file(struct builder *builder, const qmt_model *model)
+static QmtOnnx__Model *build_file(qmt_onnx_builder *builder, const qmt_model *model)
 {
-    QmtOnnx__Model *file = take(builder, sizeof *file);
-    QmtOnnx__OperatorSet *opset = take(builder, sizeof *opset), **opsets = take(builder, sizeof *opsets);
-    QmtOnnx__StringEntry **entries = take(builder, ((size_t)model->metadata_count + 1) * sizeof *entries);
-    char *producer = text(builder, "qmtcnn");
+    QmtOnnx__Model *file = qmt_onnx_take(builder, sizeof *file);
+    QmtOnnx__OperatorSet *opset = qmt_onnx_take(builder, sizeof *opset),
+                         **opsets = qmt_onnx_take(builder, sizeof *opsets);
+    QmtOnnx__StringEntry **entries = qmt_onnx_take(builder, ((size_t)model->metadata_count + 1) * sizeof *entries);
+    char *producer = qmt_onnx_text(builder, "qmtcnn");
     const char *given = builder->options->producer_version;
-    char *version = text(builder, "%s", given ? given : qmtcnn_version());
+    char *version = qmt_onnx_text(builder, "%s", given ? given : qmtcnn_version());
     QmtOnnx__Graph *graph = build_graph(builder, model);
     if (builder->status != QMTCNN_OK)
         return NULL;
@@ -500,9 +330,9 @@ static qmtcnn_status check_unique(const char **names, size_t count, const char *
 }
 
 /* ONNX wants every tensor's name once; TensorRT wants that of nodes too. */
-static qmtcnn_status check_names(const struct builder *builder, const qmt_model *model, qmtcnn_error *error)
+static qmtcnn_status check_names(const qmt_onnx_builder *builder, const qmt_model *model, qmtcnn_error *error)
 {
-    const char *names[2 * max_items + 1];
+    const char *names[2 * qmt_onnx_max_items + 1];
     size_t count = 0;
     for (size_t i = 0; i < builder->node_count; i++)
         names[count++] = builder->nodes[i]->name;
@@ -530,7 +360,7 @@ qmtcnn_status qmt_onnx_write(const qmt_model *model, const qmt_onnx_options *opt
                              qmtcnn_error *error)
 {
     const qmt_onnx_options defaults = {0};
-    struct builder builder = {.error = error, .options = options ? options : &defaults};
+    qmt_onnx_builder builder = {.error = error, .options = options ? options : &defaults};
     *data = NULL;
     *size = 0;
     int opset = builder.options->opset;
@@ -560,6 +390,6 @@ qmtcnn_status qmt_onnx_write(const qmt_model *model, const qmt_onnx_options *opt
     *size = qmt_onnx__model__pack(file, packed);
     *data = packed;
 done:
-    release(&builder);
+    qmt_onnx_release(&builder);
     return status;
 }
