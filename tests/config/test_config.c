@@ -459,8 +459,8 @@ static void test_help(void **state)
 static void test_files(void **state)
 {
     (void)state;
-    static const char *const files[] = {"demo.yaml", "wider.yaml"};
-    for (size_t i = 0; i < 2; i++) {
+    static const char *const files[] = {"demo.yaml", "wider.yaml", "ablation/onet.yaml", "ablation/onet_focal.yaml"};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         char path[1024];
         qmt_config config;
         qmtcnn_error error;

@@ -185,8 +185,9 @@ typedef struct qmt_config {
 } qmt_config;
 
 void qmt_config_default(qmt_config *config);
-/* Reads a YAML file over what `config` holds. Unknown keys, wrong types and values out of range are errors that name
- * file, line, column and the nearest valid key; then `config` stays as it was. */
+/* Reads a YAML file over what `config` holds. "base: FILE" in it names another one, in the same folder or by its path
+ * from there, whose settings come first (at most 4 in a row). Unknown keys, wrong types and values out of range are
+ * errors that name file, line, column and the nearest valid key; then `config` stays as it was. */
 qmtcnn_status qmt_config_read(const char *path, qmt_config *config, qmtcnn_error *error);
 /* The same from memory; `name` stands for the file in messages. */
 qmtcnn_status qmt_config_parse(const void *data, size_t size, const char *name, qmt_config *config,

@@ -6,11 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { key_size = 128, most_items = 16 };
+enum { key_size = 128, most_items = 16, most_bases = 4 };
 
 /* What all steps of one file share. */
 struct reading {
     const char *name;
+    const char *path; /* NULL: not a file */
+    int depth;        /* files that this one is the base of */
     yaml_document_t *document;
     qmt_config *config;
     qmtcnn_error *error;
@@ -150,6 +152,38 @@ static qmtcnn_status read_section(const struct reading *reading, const yaml_node
     return status;
 }
 
+static qmtcnn_status read_file(const char *path, int depth, qmt_config *config, qmtcnn_error *error);
+
+static bool is_base(const struct reading *reading, const yaml_node_pair_t *pair)
+{
+    return strcmp(qmt_yaml_text(node_at(reading, pair->key)), "base") == 0;
+}
+
+/* "base: FILE": that file's settings come first. Relative to the folder of the file that names it. */
+static qmtcnn_status read_base(const struct reading *reading, const yaml_node_t *value)
+{
+    const char *file = value->type == YAML_SCALAR_NODE ? qmt_yaml_text(value) : "";
+    if (!file[0])
+        return qmt_yaml_fail(reading->error, reading->name, value->start_mark,
+                             "'base' takes the name of a file whose settings come first");
+    if (!reading->path || reading->depth == most_bases)
+        return qmt_yaml_fail(reading->error, reading->name, value->start_mark,
+                             reading->path
+                                 ? "'base': over %d files, one the base of the other; do they name each other?"
+                                 : "'base' is for files only (at most %d)",
+                             most_bases);
+    const char *slash = strrchr(reading->path, '/');
+    const int folder = slash && file[0] != '/' ? (int)(slash - reading->path + 1) : 0;
+    char *path = qmt_format("%.*s%s", folder, reading->path, file);
+    if (!path)
+        return qmt_fail_memory(reading->error, strlen(file), "a path");
+    qmtcnn_status status = read_file(path, reading->depth + 1, reading->config, reading->error);
+    if (status == QMTCNN_ERROR_IO)
+        qmt_yaml_fail_in(reading->error, reading->name, value->start_mark);
+    qmt_free(path);
+    return status;
+}
+
 static qmtcnn_status read_root(const struct reading *reading)
 {
     const yaml_node_t *root = yaml_document_get_root_node(reading->document);
@@ -158,9 +192,17 @@ static qmtcnn_status read_root(const struct reading *reading)
     if (root->type != YAML_MAPPING_NODE)
         return qmt_yaml_fail(reading->error, reading->name, root->start_mark,
                              "a configuration is a mapping of sections (run, data, train ...), not %s", kind_of(root));
-    for (const yaml_node_pair_t *pair = root->data.mapping.pairs.start; pair < root->data.mapping.pairs.top; pair++) {
+    const yaml_node_pair_t *first = root->data.mapping.pairs.start, *top = root->data.mapping.pairs.top;
+    for (const yaml_node_pair_t *pair = first; pair < top; pair++) {
         qmtcnn_status status = check_keys(reading, root, pair);
-        if (status == QMTCNN_OK)
+        if (status == QMTCNN_OK && is_base(reading, pair))
+            status = read_base(reading, node_at(reading, pair->value));
+        if (status != QMTCNN_OK)
+            return status;
+    }
+    for (const yaml_node_pair_t *pair = first; pair < top; pair++) {
+        qmtcnn_status status = QMTCNN_OK;
+        if (!is_base(reading, pair))
             status = read_section(reading, node_at(reading, pair->key), node_at(reading, pair->value));
         if (status != QMTCNN_OK)
             return status;
@@ -168,12 +210,13 @@ static qmtcnn_status read_root(const struct reading *reading)
     return QMTCNN_OK;
 }
 
-qmtcnn_status qmt_config_parse(const void *data, size_t size, const char *name, qmt_config *config, qmtcnn_error *error)
+static qmtcnn_status parse(const void *data, size_t size, const char *name, const char *path, int depth,
+                           qmt_config *config, qmtcnn_error *error)
 {
     yaml_document_t document;
     qmtcnn_error local = {QMTCNN_OK, ""};
     qmt_config result = *config;
-    struct reading reading = {name, &document, &result, error ? error : &local};
+    struct reading reading = {name, path, depth, &document, &result, error ? error : &local};
     qmtcnn_status status = qmt_yaml_load(data, size, name, &document, reading.error);
     if (status != QMTCNN_OK)
         return status;
@@ -184,14 +227,24 @@ qmtcnn_status qmt_config_parse(const void *data, size_t size, const char *name, 
     return status;
 }
 
-qmtcnn_status qmt_config_read(const char *path, qmt_config *config, qmtcnn_error *error)
+static qmtcnn_status read_file(const char *path, int depth, qmt_config *config, qmtcnn_error *error)
 {
     void *data;
     size_t size;
     qmtcnn_status status = qmt_file_read(path, qmt_yaml_limit, &data, &size, error);
     if (status != QMTCNN_OK)
         return status;
-    status = qmt_config_parse(data, size, path, config, error);
+    status = parse(data, size, path, path, depth, config, error);
     qmt_free(data);
     return status;
+}
+
+qmtcnn_status qmt_config_parse(const void *data, size_t size, const char *name, qmt_config *config, qmtcnn_error *error)
+{
+    return parse(data, size, name, NULL, 0, config, error);
+}
+
+qmtcnn_status qmt_config_read(const char *path, qmt_config *config, qmtcnn_error *error)
+{
+    return read_file(path, 0, config, error);
 }
