@@ -2,7 +2,7 @@
 # O-Net trained with other settings, behind the P- and R-Net of a finished run: one line of a Markdown table for each CONFIG.
 # Usage: bench/ablation.sh TOOL DATA RUN CONFIG...
 # RUN is the working folder of a finished `qmtcnn run` with its samples; networks go to RUN/ablation/NAME, where a training that was
-# stopped goes on and a finished one stays. FP32; scores of P- and R-Net as the run calibrated them, O-Net's as trained.
+# stopped goes on and a finished one with the same settings stays (minutes: since the last start). FP32; scores of P- and R-Net as the run calibrated them, O-Net's as trained.
 set -euo pipefail
 tool=$(realpath "${1:?usage: bench/ablation.sh TOOL DATA RUN CONFIG...}") data=$(realpath "${2:?}") run=$(realpath "${3:?}")
 shift 3
@@ -13,6 +13,11 @@ for config in "$@"; do
     mkdir -p "$out/checkpoints"
     for net in pnet rnet scores.json; do ln -sfn "../../../checkpoints/$net" "$out/checkpoints/$net"; done
     start=$SECONDS
+    settings=$("$tool" info "$config" | cksum)
+    if [ "$(cat "$out/settings" 2>/dev/null)" != "$settings" ]; then
+        rm -rf "$out/checkpoints/onet" "$out/done"
+        echo "$settings" >"$out/settings"
+    fi
     if [ ! -e "$out/done" ]; then
         "$tool" train --model onet --config "$config" --samples "$run/samples/onet" --checkpoints "$out/checkpoints" \
             --logs "$out/logs" --resume 2>>"$out/log.txt"

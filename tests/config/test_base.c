@@ -43,6 +43,15 @@ static void test_settings_of_the_base_come_first(void **state)
     assert_int_equal(config.train[QMT_ONET].epochs, 9);
     assert_ok(read_as(folder, "inner/second.yaml", &config, &error), &error);
     assert_int_equal(config.train[QMT_ONET].epochs, 5);
+    char *path = qmt_path_join(folder, "inner/third.yaml"), *text = qmt_format("base: %s\n", path);
+    write(folder, "fourth.yaml", text); /* by a whole path */
+    write(folder, "fifth.yaml", "base: fourth.yaml\n");
+    write(folder, "sixth.yaml", "base: fifth.yaml\n");
+    assert_ok(read_as(folder, "fifth.yaml", &config, &error), &error); /* four bases in a row */
+    assert_int_equal(config.run.seed, 7);
+    assert_int_equal(read_as(folder, "sixth.yaml", &config, &error), QMTCNN_ERROR_FORMAT);
+    qmt_free(text);
+    qmt_free(path);
     test_remove_folder(folder);
 }
 

@@ -394,6 +394,27 @@ static void refuse_check(const char *key, const char *value, const char *part)
         fail_msg("'%s' lacks '%s'", error.message, part);
 }
 
+/* Only where scores are calibrated, and where there is a low threshold. */
+static void test_check_of_calibration(void **state)
+{
+    qmt_config config;
+    qmtcnn_error error;
+    (void)state;
+    qmt_config_default(&config);
+    config.calibrate.keep[1] = 0.99f;
+    assert_ok(qmt_config_check(&config, &error), &error);
+    config.calibrate.scores = true;
+    assert_int_equal(qmt_config_check(&config, &error), QMTCNN_ERROR_ARGUMENT);
+    assert_non_null(strstr(error.message, "'calibrate.keep_low' is 0.99 for rnet"));
+    config.evaluate.thresholds[1] = 0;
+    assert_ok(qmt_config_check(&config, &error), &error);
+    config.evaluate.thresholds[1] = 0.7f;
+    assert_ok(qmt_config_check(&config, &error), &error);
+    config.evaluate.thresholds[1] = 0.6f;
+    config.calibrate.keep_low[1] = 0;
+    assert_ok(qmt_config_check(&config, &error), &error);
+}
+
 static void test_check(void **state)
 {
     (void)state;
@@ -408,7 +429,6 @@ static void test_check(void **state)
     refuse_check("synth.max_face", "500", "synth.max_face");
     refuse_check("detect.max_face", "15", "detect.min_face");
     refuse_check("quantize.keep_fp32", "pnet/conv1,qnet/conv2", "qnet/conv2");
-    refuse_check("calibrate.keep_low", "0.96, 0.95", "'calibrate.keep_low' is 0.95 for rnet");
     refuse_check("detect.refined_nms", "0.8, 0.3", "'detect.refined_nms' holds 0.3");
     refuse_check("export.profile", "upside-down", "export.profile");
     refuse_check("run.workdir", "", "run.workdir");
@@ -456,21 +476,39 @@ static void test_help(void **state)
     qmt_free(help);
 }
 
+static void check_file(const char *path)
+{
+    qmt_config config;
+    qmtcnn_error error;
+    qmt_config_default(&config);
+    assert_ok(qmt_config_read(path, &config, &error), &error);
+    assert_ok(qmt_config_check(&config, &error), &error);
+}
+
+/* All that the repository holds. */
 static void test_files(void **state)
 {
     (void)state;
-    static const char *const files[] = {"demo.yaml", "wider.yaml", "ablation/onet.yaml", "ablation/onet_focal.yaml"};
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        char path[1024];
-        qmt_config config;
-        qmtcnn_error error;
-        snprintf(path, sizeof path, "%s/configs/%s", QMT_SOURCE_DIR, files[i]);
-        qmt_config_default(&config);
-        assert_ok(qmt_config_read(path, &config, &error), &error);
-        assert_ok(qmt_config_check(&config, &error), &error);
-    }
+    static const char *const folders[] = {"configs", "configs/ablation"};
     qmt_config config;
     qmtcnn_error error;
+    size_t files = 0;
+    for (size_t i = 0; i < 2; i++) {
+        char **names, *folder = qmt_path_join(QMT_SOURCE_DIR, folders[i]);
+        size_t count;
+        assert_ok(qmt_folder_list(folder, &names, &count, &error), &error);
+        for (size_t k = 0; k < count; k++) {
+            char *path = qmt_path_join(folder, names[k]);
+            if (strstr(names[k], ".yaml")) {
+                check_file(path);
+                files++;
+            }
+            qmt_free(path);
+        }
+        qmt_names_free(names, count);
+        qmt_free(folder);
+    }
+    assert_true(files > 10);
     assert_int_equal(qmt_config_read("/no/such.yaml", &config, &error), QMTCNN_ERROR_IO);
 }
 
@@ -489,6 +527,7 @@ int main(void)
         cmocka_unit_test(test_set),
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_check),
+        cmocka_unit_test(test_check_of_calibration),
         cmocka_unit_test(test_epochs),
         cmocka_unit_test(test_nearest),
         cmocka_unit_test(test_help),

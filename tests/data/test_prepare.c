@@ -1,6 +1,6 @@
 #define _XOPEN_SOURCE 700 /* kill, waitpid, setrlimit */
 #include "data/scenes.h"
-#include "toolkit/data/prepare.h"
+#include "toolkit/data/prepare_job.h"
 #include "toolkit/data/store.h"
 
 #include <jansson.h>
@@ -288,6 +288,88 @@ static void test_killed_while_merging(void **state)
     qmt_free(whole);
 }
 
+static void resume_is_refused(const struct fixture *fixture, const char *out, qmtcnn_status expected, const char *part)
+{
+    qmtcnn_error error;
+    assert_int_equal(prepare(fixture, out, 2, true, &error), expected);
+    if (!strstr(error.message, part) || !strstr(error.message, "run prepare without --resume"))
+        fail_msg("'%s'", error.message);
+}
+
+/* Writes `text` with the character at `at` changed. */
+static void write_changed(const char *path, const char *text, const char *at, char character)
+{
+    qmtcnn_error error;
+    const size_t length = strlen(text);
+    char *changed = malloc(length + 1);
+    assert_non_null(changed);
+    memcpy(changed, text, length + 1);
+    changed[at - text] = character;
+    assert_ok(qmt_file_write(path, changed, length, &error), &error);
+    free(changed);
+}
+
+/* What a run chose, damaged or lost once pieces are gone, ends in an error and never in other samples. */
+static void test_damaged_choice(void **state)
+{
+    struct fixture *fixture = *state;
+    qmtcnn_error error;
+    char *whole = store_in(fixture, "whole"), *broken = NULL;
+    bool merging = false;
+    void *data = NULL;
+    size_t size;
+    fixture->config.prepare[QMT_PNET].shard_samples = 60;
+    fixture->config.prepare[QMT_PNET].max_negatives = 1200;
+    assert_ok(prepare(fixture, whole, 1, false, &error), &error);
+    for (int i = 0; i < 10 && !merging; i++) {
+        qmt_free(broken);
+        broken = qmt_format("%s/broken%d", fixture->folder, i);
+        merging = kill_merges(fixture, broken);
+    }
+    assert_true(merging);
+    char *path = qmt_path_join(broken, "parts/part-choice.json");
+    assert_ok(qmt_file_read(path, 1 << 20, &data, &size, &error), &error);
+    const char *text = data, *kept = strstr(text, "\"kept\":["), *lots = strstr(text, "\"first_lots\":[\"");
+    assert_true(kept && lots);
+    const char *last = strchr(kept, ']') - 1;
+    write_changed(path, text, last, *last == '9' ? '8' : (char)(*last + 1));
+    resume_is_refused(fixture, broken, QMTCNN_ERROR_FORMAT, "part-choice.json says");
+    write_changed(path, text, strchr(lots, '[') + 2, '0');
+    resume_is_refused(fixture, broken, QMTCNN_ERROR_FORMAT, "part-choice.json says");
+    write_changed(path, text, strstr(text, "\"pieces\":") + 11, 'x');
+    resume_is_refused(fixture, broken, QMTCNN_ERROR_IO, "part-000000-0000.safetensors is missing");
+    write_changed(path, text, last, 'x');
+    resume_is_refused(fixture, broken, QMTCNN_ERROR_IO, "is missing");
+    remove(path);
+    resume_is_refused(fixture, broken, QMTCNN_ERROR_IO, "is missing");
+    assert_ok(qmt_file_write(path, text, size, &error), &error);
+    assert_ok(prepare(fixture, broken, 3, true, &error), &error);
+    assert_same_folders(whole, broken);
+    qmt_free(data);
+    qmt_free(path);
+    qmt_free(broken);
+    qmt_free(whole);
+}
+
+/* A marker that counts other samples than it says were made is no marker: the part is made again. */
+static void test_markers_are_checked(void **state)
+{
+    struct fixture *fixture = *state;
+    qmtcnn_error error;
+    qmt_prepare_job job = {.dataset = &fixture->set.dataset, .parts = fixture->folder};
+    uint64_t counts[1][qmt_class_count] = {{5, 1, 2, 0}};
+    qmt_part part = {.file_count = 1, .counts = counts, .made = {5, 2, 2, 0}}, back;
+    strcpy(job.key, "0123456789abcdef");
+    assert_ok(qmt_part_write_marker(&job, 3, &part, &error), &error);
+    assert_ok(qmt_part_read_marker(&job, 3, &back, &error), &error);
+    assert_memory_equal(back.made, part.made, sizeof part.made);
+    assert_memory_equal(back.counts[0], counts[0], sizeof counts[0]);
+    qmt_part_clear(&back);
+    part.made[QMT_POSITIVE] = 0;
+    assert_ok(qmt_part_write_marker(&job, 3, &part, &error), &error);
+    assert_int_equal(qmt_part_read_marker(&job, 3, &back, &error), QMTCNN_ERROR_FORMAT);
+}
+
 /* As on a full disk: files can't grow past a limit that parts keep and shards don't. */
 static void test_no_room_for_a_file(void **state)
 {
@@ -393,6 +475,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_killed_and_resumed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_killed_while_merging, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_damaged_choice, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_markers_are_checked, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_room_for_a_file, setup, teardown),
         cmocka_unit_test_setup_teardown(test_other_settings_start_anew, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unreadable_pictures, setup, teardown),

@@ -202,6 +202,13 @@ static void test_impossible_labels(void **state)
     assert_int_equal(qmt_sample_rows_open(path, 24, &rows, &error), QMTCNN_ERROR_FORMAT);
     assert_ok(qmt_sample_rows_open(path, side, &rows, &error), &error);
     assert_string_equal(qmt_sample_rows_key(&rows), "key");
+    assert_null(rows.lots);
+    qmt_sample_rows_close(&rows);
+    assert_ok(qmt_sample_block_add_lots(&block, &error), &error);
+    block.lots[0] = UINT64_MAX - 5;
+    assert_ok(qmt_sample_block_write(&block, path, "key", &error), &error);
+    assert_ok(qmt_sample_rows_open(path, side, &rows, &error), &error);
+    assert_true(rows.lots && qmt_sample_rows_lot(&rows, 0) == UINT64_MAX - 5);
     qmt_sample_rows_close(&rows);
     qmt_sample_block_clear(&block);
     qmt_free(path);

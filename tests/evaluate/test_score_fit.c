@@ -1,6 +1,9 @@
 /* Calibration's arithmetic on made-up scores. */
 #include "common/test.h"
 
+#include "toolkit/base/file.h"
+#include "toolkit/data/synth.h"
+#include "toolkit/evaluate/figures.h"
 #include "toolkit/evaluate/scores.h"
 
 #include <math.h>
@@ -81,10 +84,78 @@ static void test_scale_between(void **state)
     assert_float_equal(qmt_score_scale_between(NAN, NAN, 0.9, 0.1), 1, 0);
 }
 
+/* ---- The whole fit, with the networks that the repository holds, on drawn pictures ------------- */
+
+/* Labeled faces that P-Net finds at IoU 0.5 with a score over the threshold. */
+static size_t found_faces(const qmt_network_source *sources, const qmt_score_map *maps, const qmt_dataset *dataset,
+                          const qmt_config *config, float threshold)
+{
+    qmtcnn_options options = qmt_evaluate_options(config);
+    qmt_detector *detector = NULL;
+    qmt_detections *found = NULL;
+    qmt_truth *truth = NULL;
+    qmtcnn_error error;
+    size_t count = 0;
+    options.thresholds[QMT_PNET] = threshold;
+    assert_ok(qmt_truth_from_dataset(dataset, config->evaluate.min_face, &truth, &error), &error);
+    assert_ok(qmt_detector_open_mapped(sources, maps, QMT_PNET, &detector, &error), &error);
+    assert_ok(qmt_detector_run(detector, dataset, &options, 2, "test", &found, &error), &error);
+    for (size_t i = 0; i < truth->count; i++) {
+        for (size_t k = 0; k < truth->pictures[i].count; k++) {
+            bool hit = false;
+            if (!(truth->pictures[i].faces[k].settings & QMT_SETTING_ALL))
+                continue;
+            for (size_t b = 0; b < found->pictures[i].count; b++)
+                hit = hit || qmt_overlap_of(&truth->pictures[i].faces[k], &found->pictures[i].boxes[b], 0) >= 0.5;
+            count += hit;
+        }
+    }
+    qmt_detections_free(found);
+    qmt_detector_close(detector);
+    qmt_truth_free(truth);
+    return count;
+}
+
+static void test_both_thresholds_keep_their_shares(void **state)
+{
+    qmt_network_source sources[qmt_net_count];
+    qmt_config config;
+    qmt_score_maps maps;
+    qmt_dataset *dataset = NULL;
+    qmtcnn_error error;
+    char *folder = test_make_folder();
+    (void)state;
+    qmt_config_default(&config);
+    config.synth.images = 40;
+    config.synth.val_images = 1;
+    config.synth.width = config.synth.height = 200;
+    config.synth.max_face = 100;
+    config.run.threads = 2;
+    config.calibrate.keep[0] = 0.8f;
+    config.calibrate.keep_low[0] = 0.95f;
+    assert_ok(qmt_synth_write(&config.synth, 3, folder, 2, &error), &error);
+    assert_ok(qmt_dataset_open_as(&config.data, folder, "train", &dataset, &error), &error);
+    qmt_sources_all(sources, QMT_SOURCE_DIR "/models/mtcnn_fp32", QMTCNN_PRECISION_FP32);
+    assert_ok(qmt_scores_fit(sources, dataset, &config, &maps, &error), &error);
+    assert_true(maps.known[QMT_PNET]);
+    qmt_score_map none[qmt_net_count] = {{1, 0}, {1, 0}, {1, 0}};
+    const double all = (double)found_faces(sources, none, dataset, &config, 0.01f);
+    const double usual = (double)found_faces(sources, maps.nets, dataset, &config, 0.6f) / all;
+    const double low = (double)found_faces(sources, maps.nets, dataset, &config, 0.3f) / all;
+    print_message("%g faces; %g at 0.6, %g at 0.3\n", all, usual, low);
+    /* Whole faces: a share is rounded up to the next. */
+    assert_true(all > 40);
+    assert_float_equal(usual, 0.8, 0.04);
+    assert_float_equal(low, 0.95, 0.03);
+    qmt_dataset_free(dataset);
+    test_remove_folder(folder);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_logits), cmocka_unit_test(test_keeping),
-                                       cmocka_unit_test(test_rate), cmocka_unit_test(test_slope),
-                                       cmocka_unit_test(test_scale_between)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_logits),        cmocka_unit_test(test_keeping),
+        cmocka_unit_test(test_rate),          cmocka_unit_test(test_slope),
+        cmocka_unit_test(test_scale_between), cmocka_unit_test(test_both_thresholds_keep_their_shares)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

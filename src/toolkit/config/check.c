@@ -28,6 +28,12 @@ qmt_quantize_schedule qmt_quantize_epochs(const qmt_quantize_config *config, int
     return schedule;
 }
 
+bool qmt_calibrates_low(const qmt_config *config, qmt_net_id net)
+{
+    const float low = config->evaluate.thresholds[net];
+    return net != QMT_ONET && config->calibrate.keep_low[net] > 0 && low > 0 && low < config->detect.thresholds[net];
+}
+
 static qmtcnn_status check_prepare(const qmt_prepare_config *prepare, const char *net, qmtcnn_error *error)
 {
     if (prepare->negative_iou > prepare->part_iou || prepare->part_iou > prepare->positive_iou)
@@ -136,10 +142,11 @@ static qmtcnn_status check_detect(const qmt_detect_config *detect, qmtcnn_error 
     return QMTCNN_OK;
 }
 
-static qmtcnn_status check_calibrate(const qmt_calibrate_config *calibrate, qmtcnn_error *error)
+static qmtcnn_status check_calibrate(const qmt_config *config, qmtcnn_error *error)
 {
-    for (int net = QMT_PNET; net < QMT_ONET; net++)
-        if (calibrate->keep_low[net] != 0 && !(calibrate->keep_low[net] > calibrate->keep[net]))
+    const qmt_calibrate_config *calibrate = &config->calibrate;
+    for (int net = QMT_PNET; net < QMT_ONET && calibrate->scores; net++)
+        if (qmt_calibrates_low(config, (qmt_net_id)net) && !(calibrate->keep_low[net] > calibrate->keep[net]))
             return qmt_fail(error, QMTCNN_ERROR_ARGUMENT,
                             "'calibrate.keep_low' is %g for %s, where 'calibrate.keep' is %g; a lower threshold keeps "
                             "more: give a larger share, or 0",
@@ -161,7 +168,7 @@ qmtcnn_status qmt_config_check(const qmt_config *config, qmtcnn_error *error)
     if (status == QMTCNN_OK)
         status = check_detect(&config->detect, error);
     if (status == QMTCNN_OK)
-        status = check_calibrate(&config->calibrate, error);
+        status = check_calibrate(config, error);
     if (status != QMTCNN_OK)
         return status;
     if (!config->run.workdir[0])

@@ -45,7 +45,7 @@ typedef struct qmt_prepare_config {
     int shrunk_copies;                              /* of each picture; 0 */
     float shrink_least;                             /* smallest factor of a shrunk copy; 0.3 */
     int mine_negatives, mine_positives, mine_parts; /* most a picture; 30, 20, 20 */
-    int max_negatives, max_positives, max_parts, max_landmarks; /* in all, spread evenly; 0: no limit */
+    int max_negatives, max_positives, max_parts, max_landmarks; /* in all, drawn by lot; 0: no limit */
     float recall_target; /* warn when the network before keeps fewer labeled faces; rnet 0.97, onet 0.955 */
     int shard_samples;   /* 8192 */
 } qmt_prepare_config;
@@ -146,7 +146,7 @@ typedef struct qmt_calibrate_config {
     float keep[2];      /* share of the faces found that pass P-Net's and R-Net's threshold; 0.95, 0.96 */
     float keep_low[2];  /* share that passes evaluate.thresholds: sets the scale of logits; 0.99, 0.99; 0: it stays */
     float false_alarms; /* a picture, at O-Net's threshold (also of the fused score); 0.3 */
-    bool slope;         /* where keep_low is 0, fit the scale by logistic regression; false */
+    bool slope;         /* fit other scales (O-Net's, too) by logistic regression; false */
 } qmt_calibrate_config;
 
 typedef struct qmt_detect_config {
@@ -199,6 +199,9 @@ qmtcnn_status qmt_config_set(qmt_config *config, const char *key, const char *va
 bool qmt_config_has(const char *key);
 /* Checks what no single value shows (batch a multiple of 16, frozen after started, min_face <= max_face ...). */
 qmtcnn_status qmt_config_check(const qmt_config *config, qmtcnn_error *error);
+/* Is a network's score calibrated at its low threshold, too? P-Net's and R-Net's, where calibrate.keep_low is over 0
+ * and evaluate.thresholds lies between 0 and detect.thresholds. */
+bool qmt_calibrates_low(const qmt_config *config, qmt_net_id net);
 /* The whole configuration as YAML that reads back to the same values; for qmt_free(). NULL when out of memory. */
 char *qmt_config_text(const qmt_config *config);
 /* A table of all keys with type, range, default and meaning, for `--help-config` and the guide; for qmt_free(). */

@@ -71,6 +71,8 @@ char *qmt_config_help(void)
     qmt_config defaults;
     qmt_config_default(&defaults);
     qmt_text text = {0};
+    qmt_text_add(&text, "A configuration file holds what differs from these; \"base: FILE\" in it takes that file's "
+                        "settings first.\n\n");
     qmt_text_add(&text, "Key");
     qmt_text_pad(&text, type_column);
     qmt_text_add(&text, "Values");

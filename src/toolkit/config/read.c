@@ -166,12 +166,11 @@ static qmtcnn_status read_base(const struct reading *reading, const yaml_node_t 
     if (!file[0])
         return qmt_yaml_fail(reading->error, reading->name, value->start_mark,
                              "'base' takes the name of a file whose settings come first");
-    if (!reading->path || reading->depth == most_bases)
+    if (!reading->path)
+        return qmt_yaml_fail(reading->error, reading->name, value->start_mark, "'base' is for files only");
+    if (reading->depth == most_bases)
         return qmt_yaml_fail(reading->error, reading->name, value->start_mark,
-                             reading->path
-                                 ? "'base': over %d files, one the base of the other; do they name each other?"
-                                 : "'base' is for files only (at most %d)",
-                             most_bases);
+                             "'base': over %d files, one the base of the other; do they name each other?", most_bases);
     const char *slash = strrchr(reading->path, '/');
     const int folder = slash && file[0] != '/' ? (int)(slash - reading->path + 1) : 0;
     char *path = qmt_format("%.*s%s", folder, reading->path, file);

@@ -123,7 +123,7 @@ static const qmt_setting settings[] = {
     {"calibrate", "keep", QMT_SETTING_FLOATS, AT(calibrate.keep), 2, 0.5, 1, NULL, "0.95, 0.96", "shares of the faces found that pass P-Net's and R-Net's threshold", 0},
     {"calibrate", "keep_low", QMT_SETTING_FLOATS, AT(calibrate.keep_low), 2, 0, 1, NULL, "0.99, 0.99", "shares that pass the thresholds for the whole curve (evaluate.thresholds), more than keep; 0: as it comes", 0},
     {"calibrate", "false_alarms", QMT_SETTING_FLOAT, AT(calibrate.false_alarms), 1, 0.001, 100, NULL, "0.3", "false alarms a picture at O-Net's threshold", 0},
-    {"calibrate", "slope", QMT_SETTING_BOOL, AT(calibrate.slope), 1, 0, 0, NULL, "false", "where keep_low is 0, scale logits so that scores come near to chances (Platt)", 0},
+    {"calibrate", "slope", QMT_SETTING_BOOL, AT(calibrate.slope), 1, 0, 0, NULL, "false", "scale what keep_low does not (O-Net's, too) so that scores come near to chances (Platt)", 0},
 
     {"export", "opset", QMT_SETTING_INT, AT(export.opset), 1, 13, 17, NULL, "13", "ONNX operator set", 0},
     {"export", "profile", QMT_SETTING_TEXT, AT(export.profile), sizeof(((qmt_export_config *)0)->profile), 0, 0, NULL, "upright", "tensor names: upright (ours), caffe, or a YAML file", 0},

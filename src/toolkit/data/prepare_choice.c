@@ -1,13 +1,14 @@
 #include "toolkit/data/prepare_choice.h"
 
 #include "toolkit/base/file.h"
+#include "toolkit/base/stop.h"
 
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { choice_limit = 64 * 1024 * 1024 };
+enum { choice_limit = 64 * 1024 * 1024 }; /* bytes of the file, where a piece takes at most 6 or so */
 
 void qmt_choice_clear(qmt_choice *choice)
 {
@@ -30,17 +31,22 @@ qmtcnn_status qmt_choice_add(qmt_choice *choice, size_t number, const qmt_part *
 qmtcnn_status qmt_piece_open(const qmt_prepare_job *job, const qmt_piece *piece, qmt_sample_rows *rows,
                              qmtcnn_error *error)
 {
+    static const char advice[] = "run prepare without --resume";
     char *path = qmt_part_path(job, piece->part, piece->file);
-    qmtcnn_status status = path ? qmt_sample_rows_open(path, qmt_net_side(job->options->net), rows, error)
-                                : qmt_fail_memory(error, 0, "a path");
+    if (!path)
+        return qmt_fail_memory(error, 0, "a path");
+    qmtcnn_status status = QMTCNN_OK;
+    if (!qmt_file_exists(path))
+        status = qmt_fail(error, QMTCNN_ERROR_IO, "%s is missing: %s", path, advice);
+    if (status == QMTCNN_OK)
+        status = qmt_sample_rows_open(path, qmt_net_side(job->options->net), rows, error);
     if (status == QMTCNN_OK) {
         bool right = rows->lots && strcmp(qmt_sample_rows_key(rows), job->key) == 0;
         for (int k = 0; k < qmt_class_count; k++)
             right = right && rows->class_counts[k] == piece->counts[k];
         if (!right) {
             qmt_sample_rows_close(rows);
-            status = qmt_fail(error, QMTCNN_ERROR_FORMAT, "%s: not what its marker says: run prepare without --resume",
-                              path);
+            status = qmt_fail(error, QMTCNN_ERROR_FORMAT, "%s: not what its marker says: %s", path, advice);
         }
     }
     qmt_free(path);
@@ -53,6 +59,14 @@ bool qmt_choice_keeps(const qmt_choice *choice, const qmt_sample_rows *rows, siz
     return !choice->limited[k] || qmt_sample_rows_lot(rows, row) < choice->first_lot[k];
 }
 
+uint64_t qmt_choice_count(const qmt_choice *choice, const qmt_sample_rows *rows)
+{
+    uint64_t count = 0;
+    for (size_t row = 0; row < rows->count; row++)
+        count += qmt_choice_keeps(choice, rows, row);
+    return count;
+}
+
 /* ---- The choice ------------------------------------------------------------------------------ */
 
 static int compare_lots(const void *left, const void *right)
@@ -61,57 +75,100 @@ static int compare_lots(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-/* The lots of all written samples of a limited class, sorted: the one after the last that stays. */
-static qmtcnn_status find_first_lot(const qmt_prepare_job *job, int k, qmt_choice *choice, qmtcnn_error *error)
+static uint64_t count_written(const qmt_choice *choice, int k)
 {
-    const uint64_t limit = qmt_lots_limit(job->prepare, (qmt_sample_class)k);
-    uint64_t written = 0, count = 0;
+    uint64_t written = 0;
     for (size_t i = 0; i < choice->piece_count; i++)
         written += choice->pieces[i].counts[k];
-    if (written <= limit)
-        return qmt_fail(error, QMTCNN_ERROR_FORMAT,
-                        "%s: parts lack samples that their markers count: run prepare "
-                        "without --resume",
-                        job->parts);
-    uint64_t *lots = qmt_alloc((size_t)written, sizeof *lots);
-    if (!lots)
-        return qmt_fail_memory(error, (size_t)written * sizeof *lots, "choosing samples");
-    qmtcnn_status status = QMTCNN_OK;
-    for (size_t i = 0; i < choice->piece_count && status == QMTCNN_OK; i++) {
-        qmt_sample_rows rows;
-        status = qmt_piece_open(job, &choice->pieces[i], &rows, error);
-        if (status != QMTCNN_OK)
-            break;
-        for (size_t row = 0; row < rows.count; row++) {
-            if (rows.classes[row] == k)
-                lots[count++] = qmt_sample_rows_lot(&rows, row);
+    return written;
+}
+
+/* The lots of limited classes in a piece: lots[k] gets them from counts[k] on. */
+static qmtcnn_status gather_lots(const qmt_prepare_job *job, const qmt_choice *choice, size_t index,
+                                 uint64_t *lots[qmt_class_count], size_t counts[qmt_class_count], qmtcnn_error *error)
+{
+    qmt_sample_rows rows;
+    if (qmt_stop_requested())
+        return qmt_fail(error, QMTCNN_ERROR_INTERRUPTED, "stopped: go on with --resume");
+    qmtcnn_status status = qmt_piece_open(job, &choice->pieces[index], &rows, error);
+    if (status != QMTCNN_OK)
+        return status;
+    for (size_t row = 0; row < rows.count; row++) {
+        const uint8_t k = rows.classes[row];
+        if (choice->limited[k])
+            lots[k][counts[k]++] = qmt_sample_rows_lot(&rows, row);
+    }
+    qmt_sample_rows_close(&rows);
+    return QMTCNN_OK;
+}
+
+/* Room for the lots of the limited classes. */
+static qmtcnn_status take_room(const qmt_prepare_job *job, const qmt_choice *choice, uint64_t *lots[qmt_class_count],
+                               qmtcnn_error *error)
+{
+    for (int k = 0; k < qmt_class_count; k++) {
+        const uint64_t written = count_written(choice, k);
+        if (!choice->limited[k])
+            continue;
+        if (written <= qmt_lots_limit(job->prepare, (qmt_sample_class)k))
+            return qmt_fail(error, QMTCNN_ERROR_FORMAT,
+                            "%s: by the markers, too few samples of class %s were written: run prepare without "
+                            "--resume",
+                            job->parts, qmt_class_name((qmt_sample_class)k));
+        lots[k] = qmt_alloc((size_t)written, sizeof **lots);
+        if (!lots[k])
+            return qmt_fail_memory(error, (size_t)written * sizeof **lots, "choosing samples");
+    }
+    return QMTCNN_OK;
+}
+
+/* Of each limited class, sorted lots tell which is the first that does not stay. */
+static qmtcnn_status find_first_lots(const qmt_prepare_job *job, qmt_choice *choice, qmtcnn_error *error)
+{
+    uint64_t *lots[qmt_class_count] = {NULL};
+    size_t counts[qmt_class_count] = {0};
+    qmtcnn_status status = take_room(job, choice, lots, error);
+    for (size_t i = 0; i < choice->piece_count && status == QMTCNN_OK; i++)
+        status = gather_lots(job, choice, i, lots, counts, error);
+    for (int k = 0; k < qmt_class_count; k++) {
+        if (choice->limited[k] && status == QMTCNN_OK) {
+            qsort(lots[k], counts[k], sizeof **lots, compare_lots);
+            choice->first_lot[k] = lots[k][qmt_lots_limit(job->prepare, (qmt_sample_class)k)];
         }
-        qmt_sample_rows_close(&rows);
+        qmt_free(lots[k]);
     }
-    if (status == QMTCNN_OK) {
-        qsort(lots, (size_t)written, sizeof *lots, compare_lots);
-        choice->first_lot[k] = lots[limit];
-    }
-    qmt_free(lots);
     return status;
 }
 
 static qmtcnn_status count_kept(const qmt_prepare_job *job, qmt_choice *choice, qmtcnn_error *error)
 {
     for (size_t i = 0; i < choice->piece_count; i++) {
-        qmt_piece *piece = &choice->pieces[i];
         qmt_sample_rows rows;
-        qmtcnn_status status = qmt_piece_open(job, piece, &rows, error);
+        if (qmt_stop_requested())
+            return qmt_fail(error, QMTCNN_ERROR_INTERRUPTED, "stopped: go on with --resume");
+        qmtcnn_status status = qmt_piece_open(job, &choice->pieces[i], &rows, error);
         if (status != QMTCNN_OK)
             return status;
-        for (size_t row = 0; row < rows.count; row++)
-            piece->kept += qmt_choice_keeps(choice, &rows, row);
+        choice->pieces[i].kept = qmt_choice_count(choice, &rows);
         qmt_sample_rows_close(&rows);
     }
     return QMTCNN_OK;
 }
 
 /* ---- The choice on the disk, for a run that is stopped once pieces are removed --------------- */
+
+/* Of all pieces and what they hold: parts that were made anew hold something else. */
+static void hash_pieces(const qmt_choice *choice, char text[17])
+{
+    uint64_t hash = choice->piece_count;
+    for (size_t i = 0; i < choice->piece_count; i++) {
+        const qmt_piece *piece = &choice->pieces[i];
+        uint64_t words[3 + qmt_class_count] = {hash, piece->part, piece->file};
+        memcpy(words + 3, piece->counts, sizeof piece->counts);
+        hash = qmt_hash(words, sizeof words);
+    }
+    snprintf(text, 17, "%016" PRIx64, hash);
+}
 
 static char *choice_path(const qmt_prepare_job *job)
 {
@@ -121,6 +178,8 @@ static char *choice_path(const qmt_prepare_job *job)
 static qmtcnn_status write_choice(const qmt_prepare_job *job, const qmt_choice *choice, qmtcnn_error *error)
 {
     json_t *kept = json_array(), *lots = json_array();
+    char pieces[17];
+    hash_pieces(choice, pieces);
     for (size_t i = 0; i < choice->piece_count; i++)
         json_array_append_new(kept, json_integer((json_int_t)choice->pieces[i].kept));
     for (int k = 0; k < qmt_class_count; k++) {
@@ -128,7 +187,8 @@ static qmtcnn_status write_choice(const qmt_prepare_job *job, const qmt_choice *
         snprintf(text, sizeof text, "%016" PRIx64, choice->first_lot[k]);
         json_array_append_new(lots, json_string(text));
     }
-    json_t *root = json_pack("{s:s, s:o, s:o}", "key", job->key, "kept", kept, "first_lots", lots);
+    json_t *root =
+        json_pack("{s:s, s:s, s:o, s:o}", "key", job->key, "pieces", pieces, "kept", kept, "first_lots", lots);
     char *text = root ? json_dumps(root, JSON_COMPACT) : NULL, *path = choice_path(job);
     qmtcnn_status status = text && path ? qmt_file_write(path, text, strlen(text), error)
                                         : qmt_fail_memory(error, 0, "the choice of samples");
@@ -138,27 +198,35 @@ static qmtcnn_status write_choice(const qmt_prepare_job *job, const qmt_choice *
     return status;
 }
 
+static bool same_text(const json_t *root, const char *key, const char *wanted)
+{
+    const char *text = json_string_value(json_object_get(root, key));
+    return text && strcmp(text, wanted) == 0;
+}
+
+/* 16 hexadecimal digits. */
+static bool read_lot(const json_t *value, uint64_t *lot)
+{
+    const char *text = json_string_value(value);
+    const bool right = text && strlen(text) == 16 && strspn(text, "0123456789abcdef") == 16;
+    *lot = right ? strtoull(text, NULL, 16) : 0;
+    return right;
+}
+
 static bool read_lists(const json_t *root, const char *run_key, qmt_choice *choice)
 {
     const json_t *kept = json_object_get(root, "kept"), *lots = json_object_get(root, "first_lots");
-    const char *key = json_string_value(json_object_get(root, "key"));
-    bool right = key && strcmp(key, run_key) == 0 && json_array_size(kept) == choice->piece_count &&
-                 json_array_size(lots) == qmt_class_count;
+    char pieces[17];
+    hash_pieces(choice, pieces);
+    bool right = same_text(root, "key", run_key) && same_text(root, "pieces", pieces) &&
+                 json_array_size(kept) == choice->piece_count && json_array_size(lots) == qmt_class_count;
     for (size_t i = 0; i < choice->piece_count && right; i++) {
-        uint64_t count = 0;
-        const json_int_t value = json_integer_value(json_array_get(kept, i));
-        for (int k = 0; k < qmt_class_count; k++)
-            count += choice->pieces[i].counts[k];
-        right = value >= 0 && (uint64_t)value <= count;
-        choice->pieces[i].kept = (uint64_t)value;
+        const json_t *value = json_array_get(kept, i);
+        right = json_is_integer(value) && json_integer_value(value) >= 0 && json_integer_value(value) <= UINT32_MAX;
+        choice->pieces[i].kept = (uint64_t)json_integer_value(value);
     }
-    for (int k = 0; k < qmt_class_count && right; k++) {
-        const char *text = json_string_value(json_array_get(lots, (size_t)k));
-        char *end = NULL;
-        right = text && strlen(text) == 16;
-        choice->first_lot[k] = right ? strtoull(text, &end, 16) : 0;
-        right = right && *end == '\0';
-    }
+    for (int k = 0; k < qmt_class_count && right; k++)
+        right = read_lot(json_array_get(lots, (size_t)k), &choice->first_lot[k]);
     return right;
 }
 
@@ -192,8 +260,8 @@ static qmtcnn_status choose(const qmt_prepare_job *job, qmt_choice *choice, qmtc
         for (int k = 0; k < qmt_class_count && !any; k++)
             choice->pieces[i].kept += choice->pieces[i].counts[k];
     }
-    for (int k = 0; k < qmt_class_count && status == QMTCNN_OK; k++)
-        status = choice->limited[k] ? find_first_lot(job, k, choice, error) : QMTCNN_OK;
+    if (any)
+        status = find_first_lots(job, choice, error);
     if (any && status == QMTCNN_OK)
         status = count_kept(job, choice, error);
     return any && status == QMTCNN_OK ? write_choice(job, choice, error) : status;

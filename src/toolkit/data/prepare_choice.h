@@ -28,6 +28,8 @@ qmtcnn_status qmt_choice_make(const qmt_prepare_job *job, const uint64_t made[qm
                               qmtcnn_error *error);
 /* Does sample `row` of a piece stay? */
 bool qmt_choice_keeps(const qmt_choice *choice, const qmt_sample_rows *rows, size_t row);
+/* How many of a piece stay. */
+uint64_t qmt_choice_count(const qmt_choice *choice, const qmt_sample_rows *rows);
 void qmt_choice_clear(qmt_choice *choice);
 
 /* Opens a piece, which must be what its part's marker says. */

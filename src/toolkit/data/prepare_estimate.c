@@ -79,7 +79,8 @@ static void tell(const qmt_prepare_job *job, const struct trial *trial)
         kept += most[k] > 0 && count > most[k] ? most[k] : count;
     }
     double sample_bytes = (double)qmt_sample_bytes(qmt_net_side(job->options->net));
-    double needed = written * sample_bytes, room = free_bytes(job->options->out);
+    double needed = written * (sample_bytes + sizeof(uint64_t)),
+           /* with its lot */ room = free_bytes(job->options->out);
     double workers = (double)qmt_pool_threads(job->pool) * ranks;
     double seconds = trial->seconds * by_picture / workers;
     bool long_run = seconds >= 120;

@@ -2,10 +2,11 @@
  *
  * A part is a fixed number of pictures. Workers (and ranks) make parts in any order; its samples go to files of bounded
  * size under OUT/parts, and a marker (JSON), written last, says that the part is done. Where a class has a limit,
- * samples that can't stay (prepare_lots.h) are not written: of N made with a limit of L, about L (1 + ln(N / L)) are.
- * Then rank 0 reads the parts in order, chooses what stays (prepare_choice.h), and writes shards; a part's file is
- * removed once the shards that hold its samples are whole. manifest.json comes last. What lies on the disk at any
- * moment tells how far a killed run came, and the bytes in the end depend on none of this. */
+ * samples that can't stay (prepare_lots.h) are not written: of N that a process makes with a limit of L, about
+ * L (1 + ln(N / L)) are; each rank and each resumed run goes by what it made itself. Then rank 0 reads the parts in
+ * order, chooses what stays (prepare_choice.h), and writes shards; a part's file is removed once the shards that hold
+ * its samples are whole. manifest.json comes last. What lies on the disk at any moment tells how far a killed run came,
+ * and the bytes in the end depend on none of this. */
 #ifndef QMT_PREPARE_JOB_H
 #define QMT_PREPARE_JOB_H
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* To be raised when the recipe changes: parts of an older program are then not mixed with new ones. */
-enum { recipe_version = 1 };
+enum { recipe_version = 2 };
 
 static bool is_separator(char c)
 {
@@ -57,7 +57,9 @@ static char *settings_text(const qmt_prepare_job *job)
         return NULL;
     qmt_config_default(copy);
     copy->data = job->config->data;
-    copy->detect = job->config->detect;
+    copy->detect.scale_factor = job->config->detect.scale_factor; /* what mining goes by */
+    memcpy(copy->detect.nms, job->config->detect.nms, sizeof copy->detect.nms);
+    copy->detect.max_proposals = job->config->detect.max_proposals;
     for (int net = 0; net < qmt_net_count; net++)
         copy->prepare[net] = *job->prepare;
     keep_base_name(copy->data.dir);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 enum { bin_shift = 52 }; /* of a lot's 64 bits, the upper 12 */
+_Static_assert(qmt_lot_bins == 1 << (64 - bin_shift), "a bin for each value of the upper bits");
 
 uint64_t qmt_lots_limit(const qmt_prepare_config *prepare, qmt_sample_class sample_class)
 {

@@ -84,6 +84,20 @@ static bool read_files(const json_t *files, qmt_part *part)
     return right;
 }
 
+/* No more samples can be in the files than were made. */
+static bool counts_agree(const qmt_part *part)
+{
+    uint64_t written[qmt_class_count] = {0};
+    bool right = true;
+    for (size_t i = 0; i < part->file_count; i++) {
+        for (int k = 0; k < qmt_class_count; k++)
+            written[k] += part->counts[i][k];
+    }
+    for (int k = 0; k < qmt_class_count; k++)
+        right = right && written[k] <= part->made[k];
+    return right;
+}
+
 static bool read_unreadable(const qmt_prepare_job *job, const json_t *list, qmt_part *part)
 {
     part->unreadable_count = json_array_size(list);
@@ -100,7 +114,7 @@ static bool read_marker(const qmt_prepare_job *job, const json_t *root, qmt_part
 {
     const char *key = json_string_value(json_object_get(root, "key"));
     return key && strcmp(key, job->key) == 0 && read_files(json_object_get(root, "files"), part) &&
-           read_counts(json_object_get(root, "made"), part->made) &&
+           read_counts(json_object_get(root, "made"), part->made) && counts_agree(part) &&
            read_unreadable(job, json_object_get(root, "unreadable"), part) &&
            read_number(json_object_get(root, "recall_faces"), UINT32_MAX, &part->recall.faces) &&
            read_number(json_object_get(root, "recall_found"), part->recall.faces, &part->recall.found);

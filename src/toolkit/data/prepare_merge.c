@@ -15,6 +15,7 @@ struct merging {
     qmt_manifest manifest;
     qmt_manifest_facts facts;
     qmt_sample_block block; /* the shard being filled */
+    size_t shard_capacity;  /* of manifest.shards */
     uint64_t written;       /* samples in whole shards */
     size_t removed;         /* pieces that are gone */
     qmt_progress *progress;
@@ -74,6 +75,9 @@ static qmtcnn_status enter_shard(struct merging *merging, const char *path, cons
                                  qmtcnn_error *error)
 {
     qmt_manifest *manifest = &merging->manifest;
+    if (manifest->shard_count == merging->shard_capacity)
+        return qmt_fail(error, QMTCNN_ERROR_FORMAT, "%s: more samples than were chosen: run prepare without --resume",
+                        path);
     qmt_shard_info *info = &manifest->shards[manifest->shard_count];
     qmtcnn_status status = qmt_shard_measure(path, info, error);
     if (status != QMTCNN_OK)
@@ -168,6 +172,12 @@ static qmtcnn_status merge_piece(struct merging *merging, const qmt_piece *piece
     qmtcnn_status status = qmt_piece_open(merging->job, piece, &rows, error);
     if (status != QMTCNN_OK)
         return status;
+    const uint64_t kept = qmt_choice_count(&merging->choice, &rows);
+    if (kept != piece->kept)
+        status = qmt_fail(error, QMTCNN_ERROR_FORMAT,
+                          "%s/part-choice.json says that %" PRIu64 " samples of part %" PRIu32 " stay, but %" PRIu64
+                          " do: run prepare without --resume",
+                          merging->job->parts, piece->kept, piece->part, kept);
     for (size_t row = 0; status == QMTCNN_OK && row < rows.count; row++) {
         qmt_sample sample;
         if (!qmt_choice_keeps(&merging->choice, &rows, row) || position++ < skip)
@@ -270,6 +280,7 @@ static qmtcnn_status merge_all(struct merging *merging, qmtcnn_error *error)
         return qmt_fail(error, QMTCNN_ERROR_ARGUMENT, "%zu shards, at most %d: raise prepare.shard_samples", shards,
                         qmt_max_shards);
     merging->manifest.shards = qmt_alloc_zero(shards, sizeof *merging->manifest.shards);
+    merging->shard_capacity = shards;
     if (!merging->manifest.shards)
         return qmt_fail_memory(error, shards * sizeof *merging->manifest.shards, "the list of shards");
     merging->progress = qmt_progress_start("shards", "samples", (double)merging->choice.total);

@@ -30,6 +30,7 @@ struct exporting {
     qmt_variant variant;
     const qmt_tensors_file *checkpoint;
     const qmt_score_maps *maps; /* NULL: scores as they were trained */
+    bool calibrated;            /* maps held one for this very network */
     qmt_model *model;
     qmtcnn_status status; /* the first failure; later calls do nothing */
     qmtcnn_error *error;
@@ -64,7 +65,7 @@ static void note_cascade(struct exporting *exporting)
     const qmt_detect_config *detect = &exporting->config->detect;
     if (detect->fusion >= 0)
         note_format(exporting, "qmtcnn.fusion", "%.2f", (double)detect->fusion);
-    if (exporting->maps && detect->fusion > 0 && detect->fusion == exporting->maps->fusion)
+    if (exporting->calibrated && detect->fusion > 0 && detect->fusion == exporting->maps->fusion)
         note_format(exporting, "qmtcnn.fusion.odds", "%.9f", (double)exporting->maps->fusion_odds);
     if (detect->last_nms[0])
         note(exporting, "qmtcnn.last_nms", detect->last_nms);
@@ -210,6 +211,7 @@ static qmtcnn_status calibrate(struct exporting *exporting, const char *path, qm
     if (status == QMTCNN_OK)
         status = qmt_scores_fold(exporting->model, &map, error);
     if (status == QMTCNN_OK) {
+        exporting->calibrated = true;
         note_format(exporting, "qmtcnn.score", "logit = %.9g * trained logit %+.9g", map.scale, map.shift);
         status = exporting->status;
     }
@@ -221,7 +223,8 @@ static qmtcnn_status encode_net(const char *path, qmt_net_id net, qmt_variant va
                                 struct exported *exported, qmtcnn_error *error)
 {
     qmt_tensors_file *file = NULL;
-    struct exporting exporting = {config, profile, variant, NULL, maps, NULL, QMTCNN_OK, error};
+    struct exporting exporting = {
+        .config = config, .profile = profile, .variant = variant, .maps = maps, .error = error};
     qmtcnn_status status = qmt_tensors_open(path, &file, error);
     if (status != QMTCNN_OK)
         return status;

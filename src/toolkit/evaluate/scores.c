@@ -230,16 +230,19 @@ static qmtcnn_status rate_score(const struct fit *fit, const qmt_detections *fou
 static qmtcnn_status choose_scale(const struct fit *fit, qmt_net_id net, const qmt_detections *found, double *scores,
                                   size_t count, double high, double *scale, qmtcnn_error *error)
 {
-    const qmt_calibrate_config *calibrate = &fit->config->calibrate;
     const double threshold = (double)fit->config->detect.thresholds[net];
     const double low_threshold = (double)fit->config->evaluate.thresholds[net];
     *scale = 1;
-    if (net != QMT_ONET && calibrate->keep_low[net] > 0 && low_threshold > 0 && low_threshold < threshold) {
-        const double low = qmt_score_keeping(scores, count, (double)calibrate->keep_low[net]);
-        *scale = qmt_score_scale_between(high, low, threshold, low_threshold);
-        return QMTCNN_OK;
-    }
-    return calibrate->slope ? fit_slope(fit, found, scale, error) : QMTCNN_OK;
+    if (!qmt_calibrates_low(fit->config, net))
+        return fit->config->calibrate.slope ? fit_slope(fit, found, scale, error) : QMTCNN_OK;
+    const double keep = (double)fit->config->calibrate.keep_low[net], low = qmt_score_keeping(scores, count, keep);
+    *scale = qmt_score_scale_between(high, low, threshold, low_threshold);
+    const double now = qmt_score_logit(threshold) + *scale * (qmt_score_logit(low) - qmt_score_logit(high));
+    if (now < qmt_score_logit(low_threshold) - 1e-6)
+        qmt_log_warning("%s: its scores can't be scaled so far that %.2f passes %g of the faces (calibrate.keep_low); "
+                        "the scale is %g",
+                        qmt_net_name(net), low_threshold, keep, *scale);
+    return QMTCNN_OK;
 }
 
 /* *fitted: false where there is too little to go by. */

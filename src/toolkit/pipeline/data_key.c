@@ -2,8 +2,9 @@
 
 #include "toolkit/base/file.h"
 
-#include <stdio.h>
+#include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static uint64_t add(uint64_t hash, uint64_t value)
 {
@@ -11,26 +12,27 @@ static uint64_t add(uint64_t hash, uint64_t value)
     return qmt_hash(both, sizeof both);
 }
 
-/* Any edit changes a picture's size, its header, or the end of its compressed data. Times of change would tell copies
- * of the same data apart, and a training that took hours would begin anew after a move to another disk. */
-static uint64_t add_picture(uint64_t hash, const qmt_picture *picture)
+/* Practically any edit changes a picture's size, its header, or the end of its compressed data. Times of change would
+ * tell copies of the same data apart, and a training that took hours would begin anew after a move to another disk. */
+static qmtcnn_status add_picture(const qmt_picture *picture, uint64_t *hash, qmtcnn_error *error)
 {
     enum { end = 4096 };
-    uint8_t bytes[2 * end];
-    long size = -1;
-    size_t count = 0;
-    hash = add(hash, qmt_hash(picture->name, strlen(picture->name)));
-    FILE *file = fopen(picture->path, "rb");
-    if (!file)
-        return add(hash, 0);
-    setvbuf(file, NULL, _IONBF, 0); /* exactly these two reads */
-    count = fread(bytes, 1, end, file);
-    if (fseek(file, 0, SEEK_END) == 0)
-        size = ftell(file);
-    if (size > end && fseek(file, size > 2 * end ? size - end : end, SEEK_SET) == 0)
-        count += fread(bytes + count, 1, end, file);
-    fclose(file);
-    return add(add(hash, (uint64_t)size), qmt_hash(bytes, count));
+    struct stat facts;
+    qmt_mapping mapping;
+    *hash = add(*hash, qmt_hash(picture->name, strlen(picture->name)));
+    if (stat(picture->path, &facts) != 0 && (errno == ENOENT || errno == ENOTDIR)) {
+        *hash = add(*hash, 0);
+        return QMTCNN_OK;
+    }
+    qmtcnn_status status = qmt_file_map(picture->path, &mapping, error);
+    if (status != QMTCNN_OK)
+        return status;
+    const size_t size = mapping.size, first = size < end ? size : end, last = size - first < end ? size - first : end;
+    *hash = add(*hash, size);
+    *hash = add(*hash, first > 0 ? qmt_hash(mapping.data, first) : 0);
+    *hash = add(*hash, last > 0 ? qmt_hash(mapping.data + size - last, last) : 0);
+    qmt_file_unmap(&mapping);
+    return QMTCNN_OK;
 }
 
 /* Every number that a sample comes from: of the annotation file and of the lists joined to it. */
@@ -51,11 +53,11 @@ qmtcnn_status qmt_data_key(const qmt_data_config *data, const char *folder, cons
     if (status != QMTCNN_OK)
         return status;
     uint64_t hash = qmt_hash(split, strlen(split));
-    for (size_t i = 0; i < dataset->picture_count; i++)
-        hash = add_picture(hash, &dataset->pictures[i]);
+    for (size_t i = 0; i < dataset->picture_count && status == QMTCNN_OK; i++)
+        status = add_picture(&dataset->pictures[i], &hash, error);
     for (size_t i = 0; i < dataset->label_count; i++)
         hash = add_label(hash, &dataset->labels[i]);
     *key = add(hash, dataset->label_count);
     qmt_dataset_free(dataset);
-    return QMTCNN_OK;
+    return status;
 }
