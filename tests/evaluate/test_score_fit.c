@@ -79,7 +79,7 @@ static void test_scale_between(void **state)
     assert_float_equal(qmt_score_scale_between(0.75, 0.25, 0.9, 0.1), 2, 1e-12);
     assert_float_equal(qmt_score_scale_between(0.9, 0.1, 0.75, 0.25), 0.5, 1e-12);
     assert_float_equal(qmt_score_scale_between(0.5000001, 0.5, 0.9, 0.1), 4, 0);
-    assert_float_equal(qmt_score_scale_between(1, 0, 0.51, 0.5), 0.25, 0);
+    assert_float_equal(qmt_score_scale_between(1, 0, 0.51, 0.5), 0.1, 0);
     assert_float_equal(qmt_score_scale_between(0.5, 0.5, 0.9, 0.1), 1, 0);
     assert_float_equal(qmt_score_scale_between(NAN, NAN, 0.9, 0.1), 1, 0);
 }

@@ -143,8 +143,8 @@ typedef struct qmt_export_config {
 /* What scores are to mean: measured on the hold-out of the training pictures, put into the exported networks. */
 typedef struct qmt_calibrate_config {
     bool scores;        /* false */
-    float keep[2];      /* share of the faces found that pass P-Net's and R-Net's threshold; 0.95, 0.96 */
-    float keep_low[2];  /* share that passes evaluate.thresholds: sets the scale of logits; 0.99, 0.99; 0: it stays */
+    float keep[2];      /* share of the faces found that pass P-Net's and R-Net's threshold; 0.95, 0.97 */
+    float keep_low[2];  /* share that passes evaluate.thresholds: sets the scale of logits; 0.998, 0.99; 0: it stays */
     float false_alarms; /* a picture, at O-Net's threshold (also of the fused score); 0.3 */
     bool slope;         /* fit other scales (O-Net's, too) by logistic regression; false */
 } qmt_calibrate_config;

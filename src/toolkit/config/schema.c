@@ -120,8 +120,8 @@ static const qmt_setting settings[] = {
     {"quantize", "bias_correction", QMT_SETTING_BOOL, AT(quantize.bias_correction), 1, 0, 0, NULL, "true", "PTQ: biases take up the mean error of their channel", 0},
 
     {"calibrate", "scores", QMT_SETTING_BOOL, AT(calibrate.scores), 1, 0, 0, NULL, "false", "make detect.thresholds good ones: scores calibrated on the hold-out of the training pictures", 0},
-    {"calibrate", "keep", QMT_SETTING_FLOATS, AT(calibrate.keep), 2, 0.5, 1, NULL, "0.95, 0.96", "shares of the faces found that pass P-Net's and R-Net's threshold", 0},
-    {"calibrate", "keep_low", QMT_SETTING_FLOATS, AT(calibrate.keep_low), 2, 0, 1, NULL, "0.99, 0.99", "shares that pass the thresholds for the whole curve (evaluate.thresholds), more than keep; 0: as it comes", 0},
+    {"calibrate", "keep", QMT_SETTING_FLOATS, AT(calibrate.keep), 2, 0.5, 1, NULL, "0.95, 0.97", "shares of the faces found that pass P-Net's and R-Net's threshold", 0},
+    {"calibrate", "keep_low", QMT_SETTING_FLOATS, AT(calibrate.keep_low), 2, 0, 1, NULL, "0.998, 0.99", "shares that pass the thresholds for the whole curve (evaluate.thresholds), more than keep; 0: as it comes", 0},
     {"calibrate", "false_alarms", QMT_SETTING_FLOAT, AT(calibrate.false_alarms), 1, 0.001, 100, NULL, "0.3", "false alarms a picture at O-Net's threshold", 0},
     {"calibrate", "slope", QMT_SETTING_BOOL, AT(calibrate.slope), 1, 0, 0, NULL, "false", "scale what keep_low does not (O-Net's, too) so that scores come near to chances (Platt)", 0},
 

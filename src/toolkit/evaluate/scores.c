@@ -58,7 +58,7 @@ double qmt_score_of_rate(const qmt_ranking *ranking, double rate)
     return score;
 }
 
-static const double least_scale = 0.25, largest_scale = 4;
+static const double least_scale = 0.1, largest_scale = 4;
 
 static double limit_scale(double scale)
 {

@@ -31,11 +31,11 @@ double qmt_score_keeping(double *scores, size_t count, double keep);
 /* The lowest score of a box for which there are at most `rate` false alarms a picture. NAN where not even the best box
  * is. */
 double qmt_score_of_rate(const qmt_ranking *ranking, double rate);
-/* The scale of logits that brings two scores as far apart as two thresholds are, within 0.25 .. 4. 1 where high is not
+/* The scale of logits that brings two scores as far apart as two thresholds are, within 0.1 .. 4. 1 where high is not
  * over low: then they say nothing of a scale. */
 double qmt_score_scale_between(double high, double low, double high_threshold, double low_threshold);
 /* Logistic regression: the scale of the logits that makes chances of them (Platt's targets, Newton's method). 1 where
- * there are no examples of both kinds; within 0.25 .. 4. */
+ * there are no examples of both kinds; within 0.1 .. 4. */
 double qmt_score_slope(const double *logits, const bool *faces, size_t count);
 
 #endif
