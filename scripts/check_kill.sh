@@ -62,7 +62,7 @@ timed() { # COMMAND...: its seconds, in $seconds
 must "$tool" synth --out data --images 40 --val-images 0 --synth.width 480 --synth.height 360 --seed 3
 declare -A batch=([pnet]=128 [rnet]=64 [onet]=32) steps=([pnet]=60 [rnet]=30 [onet]=20)
 for net in pnet rnet onet; do
-    prepare=(prepare --data data --net "$net" --seed 5 --prepare.shard_samples 2048 --detect.max_proposals 200)
+    prepare=(prepare --data data --net "$net" --seed 5 --prepare.shard_samples 2048 --prepare.max_negatives 2000 --prepare.max_parts 1500 --detect.max_proposals 200)
     if [ $net != pnet ]; then prepare+=(--models models --prepare.mine_precision int8); fi
     train=(train --model "$net" --samples samples --train.epochs 4 --train.batch "${batch[$net]}" --train.checkpoint_seconds 1
         --train.steps_per_epoch "${steps[$net]}" --quantize.calibration_batches 4)

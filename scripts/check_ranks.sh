@@ -14,7 +14,7 @@ ranks=(mpirun -np 2 --oversubscribe --allow-run-as-root)
 if command -v mpirun >/dev/null; then others+=(ranks); else echo "no mpirun: ranks are left out"; fi
 
 for net in pnet rnet onet; do
-    prepare=(prepare --data data --net "$net" --seed 5 --prepare.shard_samples 2048 --detect.max_proposals 200)
+    prepare=(prepare --data data --net "$net" --seed 5 --prepare.shard_samples 2048 --prepare.max_negatives 2000 --prepare.max_parts 1500 --detect.max_proposals 200)
     if [ $net != pnet ]; then prepare+=(--models models --prepare.mine_precision int8); fi
     train=(train --model "$net" --samples samples-1 --train.epochs 3 --train.batch "${batch[$net]}"
         --train.steps_per_epoch "${steps[$net]}" --quantize.calibration_batches 4)
