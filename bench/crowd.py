@@ -4,7 +4,7 @@
     python bench/crowd.py TOOL MODELS DATA [--faces 18 24] [-- BENCH OPTION...]
 
 Takes the pictures of DATA (WIDER FACE's layout) that hold so many faces once they are scaled to fit 640 x 480, and prints
-a line for each and the median. Options after -- go to `qmtcnn bench detect`. Needs Pillow.
+a line for each and the median. Options after -- go to `qmtcnn bench detect`. Needs Pillow and NumPy.
 """
 import argparse
 import pathlib
@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 
+from degrade import read_annotation
 from PIL import Image, ImageFilter
 
 WIDTH, HEIGHT = 640, 480
@@ -20,11 +21,8 @@ WIDTH, HEIGHT = 640, 480
 
 def labeled(data, split):
     """(path, boxes) of each picture; a box is (left, top, width, height)."""
-    lines = iter((data / "wider_face_split" / f"wider_face_{split}_bbx_gt.txt").read_text().splitlines())
-    for name in lines:
-        count = int(next(lines))
-        rows = [[float(value) for value in next(lines).split()] for _ in range(max(count, 1))][:count]
-        yield data / f"WIDER_{split}" / "images" / name.strip(), [row[:4] for row in rows]
+    for name, rows in read_annotation(data / "wider_face_split" / f"wider_face_{split}_bbx_gt.txt"):
+        yield data / f"WIDER_{split}" / "images" / name, [[float(value) for value in row[:4]] for row in rows]
 
 
 def fitted(path, boxes):

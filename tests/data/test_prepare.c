@@ -267,21 +267,29 @@ static bool kill_merges(const struct fixture *fixture, const char *out)
     return merging;
 }
 
-static void test_killed_while_merging(void **state)
+/* A store in such a state; its folder is for qmt_free(). */
+static char *killed_while_merging(const struct fixture *fixture)
 {
-    struct fixture *fixture = *state;
-    qmtcnn_error error;
-    char *whole = store_in(fixture, "whole"), *broken = NULL;
+    char *broken = NULL;
     bool merging = false;
-    fixture->config.prepare[QMT_PNET].shard_samples = 60;
-    fixture->config.prepare[QMT_PNET].max_parts = 1000;
-    assert_ok(prepare(fixture, whole, 1, false, &error), &error);
     for (int i = 0; i < 10 && !merging; i++) {
         qmt_free(broken);
         broken = qmt_format("%s/broken%d", fixture->folder, i);
         merging = kill_merges(fixture, broken);
     }
     assert_true(merging);
+    return broken;
+}
+
+static void test_killed_while_merging(void **state)
+{
+    struct fixture *fixture = *state;
+    qmtcnn_error error;
+    char *whole = store_in(fixture, "whole");
+    fixture->config.prepare[QMT_PNET].shard_samples = 60;
+    fixture->config.prepare[QMT_PNET].max_parts = 1000;
+    assert_ok(prepare(fixture, whole, 1, false, &error), &error);
+    char *broken = killed_while_merging(fixture);
     assert_ok(prepare(fixture, broken, 3, true, &error), &error);
     assert_same_folders(whole, broken);
     qmt_free(broken);
@@ -314,19 +322,13 @@ static void test_damaged_choice(void **state)
 {
     struct fixture *fixture = *state;
     qmtcnn_error error;
-    char *whole = store_in(fixture, "whole"), *broken = NULL;
-    bool merging = false;
+    char *whole = store_in(fixture, "whole");
     void *data = NULL;
     size_t size;
     fixture->config.prepare[QMT_PNET].shard_samples = 60;
     fixture->config.prepare[QMT_PNET].max_negatives = 1200;
     assert_ok(prepare(fixture, whole, 1, false, &error), &error);
-    for (int i = 0; i < 10 && !merging; i++) {
-        qmt_free(broken);
-        broken = qmt_format("%s/broken%d", fixture->folder, i);
-        merging = kill_merges(fixture, broken);
-    }
-    assert_true(merging);
+    char *broken = killed_while_merging(fixture);
     char *path = qmt_path_join(broken, "parts/part-choice.json");
     assert_ok(qmt_file_read(path, 1 << 20, &data, &size, &error), &error);
     const char *text = data, *kept = strstr(text, "\"kept\":["), *lots = strstr(text, "\"first_lots\":[\"");

@@ -342,6 +342,13 @@ uint64_t qmt_hash(const void *data, size_t size)
     return XXH3_64bits(data, size);
 }
 
+bool qmt_hash_parse(const char *text, uint64_t *hash)
+{
+    const bool right = text && strlen(text) == 16 && strspn(text, "0123456789abcdef") == 16;
+    *hash = right ? strtoull(text, NULL, 16) : 0;
+    return right;
+}
+
 qmtcnn_status qmt_file_hash(const char *path, uint64_t *hash, qmtcnn_error *error)
 {
     qmt_mapping mapping;

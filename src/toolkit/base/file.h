@@ -59,6 +59,8 @@ char *qmt_format(const char *format, ...) QMT_PRINTF(1, 2);
 
 /* XXH3 (64 bits) of memory, and of a file. */
 uint64_t qmt_hash(const void *data, size_t size);
+/* Reads one that was written as 16 lower-case hexadecimal digits; false for any other text, and for NULL. */
+bool qmt_hash_parse(const char *text, uint64_t *hash);
 qmtcnn_status qmt_file_hash(const char *path, uint64_t *hash, qmtcnn_error *error);
 
 #endif

@@ -122,37 +122,44 @@ static qmtcnn_status take_room(const qmt_prepare_job *job, const qmt_choice *cho
     return QMTCNN_OK;
 }
 
-/* Of each limited class, sorted lots tell which is the first that does not stay. */
-static qmtcnn_status find_first_lots(const qmt_prepare_job *job, qmt_choice *choice, qmtcnn_error *error)
+/* The lots of all limited classes, piece after piece. */
+static qmtcnn_status gather_all(const qmt_prepare_job *job, const qmt_choice *choice, uint64_t *lots[qmt_class_count],
+                                qmtcnn_error *error)
 {
-    uint64_t *lots[qmt_class_count] = {NULL};
     size_t counts[qmt_class_count] = {0};
     qmtcnn_status status = take_room(job, choice, lots, error);
     for (size_t i = 0; i < choice->piece_count && status == QMTCNN_OK; i++)
         status = gather_lots(job, choice, i, lots, counts, error);
-    for (int k = 0; k < qmt_class_count; k++) {
-        if (choice->limited[k] && status == QMTCNN_OK) {
-            qsort(lots[k], counts[k], sizeof **lots, compare_lots);
-            choice->first_lot[k] = lots[k][qmt_lots_limit(job->prepare, (qmt_sample_class)k)];
-        }
-        qmt_free(lots[k]);
-    }
     return status;
 }
 
-static qmtcnn_status count_kept(const qmt_prepare_job *job, qmt_choice *choice, qmtcnn_error *error)
+/* The lot after the `limit` smallest of `count`. */
+static qmtcnn_status find_first_lot(const uint64_t *lots, size_t count, uint64_t limit, uint64_t *first,
+                                    qmtcnn_error *error)
 {
-    for (size_t i = 0; i < choice->piece_count; i++) {
-        qmt_sample_rows rows;
-        if (qmt_stop_requested())
-            return qmt_fail(error, QMTCNN_ERROR_INTERRUPTED, "stopped: go on with --resume");
-        qmtcnn_status status = qmt_piece_open(job, &choice->pieces[i], &rows, error);
-        if (status != QMTCNN_OK)
-            return status;
-        choice->pieces[i].kept = qmt_choice_count(choice, &rows);
-        qmt_sample_rows_close(&rows);
-    }
+    uint64_t *sorted = qmt_alloc(count, sizeof *sorted);
+    if (!sorted)
+        return qmt_fail_memory(error, count * sizeof *sorted, "choosing samples");
+    memcpy(sorted, lots, count * sizeof *sorted);
+    qsort(sorted, count, sizeof *sorted, compare_lots);
+    *first = sorted[limit];
+    qmt_free(sorted);
     return QMTCNN_OK;
+}
+
+static void count_kept(qmt_choice *choice, uint64_t *const lots[qmt_class_count])
+{
+    size_t at[qmt_class_count] = {0};
+    for (size_t i = 0; i < choice->piece_count; i++) {
+        qmt_piece *piece = &choice->pieces[i];
+        piece->kept = 0;
+        for (int k = 0; k < qmt_class_count; k++) {
+            if (!choice->limited[k])
+                piece->kept += piece->counts[k];
+            for (uint64_t n = 0; n < piece->counts[k] && choice->limited[k]; n++)
+                piece->kept += lots[k][at[k]++] < choice->first_lot[k];
+        }
+    }
 }
 
 /* ---- The choice on the disk, for a run that is stopped once pieces are removed --------------- */
@@ -204,15 +211,6 @@ static bool same_text(const json_t *root, const char *key, const char *wanted)
     return text && strcmp(text, wanted) == 0;
 }
 
-/* 16 hexadecimal digits. */
-static bool read_lot(const json_t *value, uint64_t *lot)
-{
-    const char *text = json_string_value(value);
-    const bool right = text && strlen(text) == 16 && strspn(text, "0123456789abcdef") == 16;
-    *lot = right ? strtoull(text, NULL, 16) : 0;
-    return right;
-}
-
 static bool read_lists(const json_t *root, const char *run_key, qmt_choice *choice)
 {
     const json_t *kept = json_object_get(root, "kept"), *lots = json_object_get(root, "first_lots");
@@ -226,7 +224,7 @@ static bool read_lists(const json_t *root, const char *run_key, qmt_choice *choi
         choice->pieces[i].kept = (uint64_t)json_integer_value(value);
     }
     for (int k = 0; k < qmt_class_count && right; k++)
-        right = read_lot(json_array_get(lots, (size_t)k), &choice->first_lot[k]);
+        right = qmt_hash_parse(json_string_value(json_array_get(lots, (size_t)k)), &choice->first_lot[k]);
     return right;
 }
 
@@ -249,21 +247,22 @@ static bool read_choice(const qmt_prepare_job *job, qmt_choice *choice)
 
 static qmtcnn_status choose(const qmt_prepare_job *job, qmt_choice *choice, qmtcnn_error *error)
 {
+    uint64_t *lots[qmt_class_count] = {NULL};
     bool any = false;
-    qmtcnn_status status = QMTCNN_OK;
     for (int k = 0; k < qmt_class_count; k++)
         any = any || choice->limited[k];
     if (any && read_choice(job, choice))
         return QMTCNN_OK;
-    for (size_t i = 0; i < choice->piece_count; i++) {
-        choice->pieces[i].kept = 0;
-        for (int k = 0; k < qmt_class_count && !any; k++)
-            choice->pieces[i].kept += choice->pieces[i].counts[k];
+    qmtcnn_status status = any ? gather_all(job, choice, lots, error) : QMTCNN_OK;
+    for (int k = 0; k < qmt_class_count && status == QMTCNN_OK; k++) {
+        if (choice->limited[k])
+            status = find_first_lot(lots[k], (size_t)count_written(choice, k),
+                                    qmt_lots_limit(job->prepare, (qmt_sample_class)k), &choice->first_lot[k], error);
     }
-    if (any)
-        status = find_first_lots(job, choice, error);
-    if (any && status == QMTCNN_OK)
-        status = count_kept(job, choice, error);
+    if (status == QMTCNN_OK)
+        count_kept(choice, lots);
+    for (int k = 0; k < qmt_class_count; k++)
+        qmt_free(lots[k]);
     return any && status == QMTCNN_OK ? write_choice(job, choice, error) : status;
 }
 

@@ -55,15 +55,6 @@ static bool read_count(const json_t *object, const char *name, uint64_t *value)
     return true;
 }
 
-/* 16 lower-case hex digits. */
-static bool read_hex(const json_t *object, const char *name, uint64_t *value)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    if (!text || strlen(text) != 16 || strspn(text, "0123456789abcdef") != 16)
-        return false;
-    return sscanf(text, "%16" SCNx64, value) == 1;
-}
-
 static bool read_net(const json_t *root, qmt_manifest *manifest)
 {
     const char *name = json_string_value(json_object_get(root, "net"));
@@ -94,8 +85,9 @@ static bool read_shard(const json_t *entry, size_t index, qmt_shard_info *shard)
     qmt_shard_name(index, expected);
     const char *name = json_string_value(json_object_get(entry, "file"));
     return name && strcmp(name, expected) == 0 && read_count(entry, "samples", &shard->samples) &&
-           read_count(entry, "bytes", &shard->bytes) && read_hex(entry, "xxh3", &shard->hash) &&
-           read_hex(entry, "header_xxh3", &shard->header_hash);
+           read_count(entry, "bytes", &shard->bytes) &&
+           qmt_hash_parse(json_string_value(json_object_get(entry, "xxh3")), &shard->hash) &&
+           qmt_hash_parse(json_string_value(json_object_get(entry, "header_xxh3")), &shard->header_hash);
 }
 
 static qmtcnn_status read_shards(const json_t *root, const char *path, qmt_manifest *manifest, qmtcnn_error *error)

@@ -91,13 +91,8 @@ static bool read_number(const json_t *object, const char *key, double low, doubl
 
 static bool read_map(const json_t *object, qmt_score_map *map, uint64_t *checkpoint)
 {
-    const char *hash = json_string_value(json_object_get(object, "checkpoint"));
-    char *end = NULL;
-    if (!hash || strlen(hash) != 16)
-        return false;
-    *checkpoint = strtoull(hash, &end, 16);
-    return *end == '\0' && read_number(object, "scale", 0.01, 100, &map->scale) &&
-           read_number(object, "shift", -100, 100, &map->shift);
+    return qmt_hash_parse(json_string_value(json_object_get(object, "checkpoint")), checkpoint) &&
+           read_number(object, "scale", 0.01, 100, &map->scale) && read_number(object, "shift", -100, 100, &map->shift);
 }
 
 static bool read_variant(const json_t *object, qmt_score_maps *maps)
