@@ -77,7 +77,7 @@ faces=$(awk 'NF == 10 {n++} END {print n}' big/wider_face_split/wider_face_train
 echo "$pictures pictures, $faces faces"
 
 # As many samples as the configuration for WIDER FACE takes, but for O-Net a fifth of them, and of no shrunk copies: they are
-# 7 KB each, and all that are made lie on the disk until the last picture is done.
+# 7 KB each, and as many as that of all pictures take tens of GB on the way.
 config=(--config "$root/configs/wider.yaml")
 # Enough training for P-Net and R-Net to let little through when the next network's samples are mined.
 declare -A steps=([pnet]=100 [rnet]=20 [onet]=3)

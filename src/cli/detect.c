@@ -390,6 +390,9 @@ static int run_detect(int argc, char **argv)
         .text = "Finds faces in pictures (JPEG, PNG), in all pictures of folders, or, for -, in one picture from\n"
                 "standard input. Pictures are turned upright as their EXIF data say. Pictures that can't be read are\n"
                 "reported, the others go on, and the exit status is 1.\n\n"
+                "A line of JSON for each picture: file, width, height, milliseconds, and faces, each with its box\n"
+                "[x, y, width, height] in pixels, score, and landmarks [x, y] of the left and right eye, nose, left\n"
+                "and right corner of the mouth, left and right as seen in the picture.\n\n"
                 "Example:\n"
                 "  qmtcnn detect --models models/mtcnn_qat --annotate found photo.jpg holiday/",
         .options = options,

@@ -3,6 +3,7 @@
 #include "runtime/base/cpu.h"
 #include "runtime/base/threads.h"
 #include "runtime/kernels/kernels.h"
+#include "toolkit/base/ranks.h"
 
 #include <stdio.h> /* before jpeglib.h, which needs size_t and FILE */
 
@@ -47,7 +48,7 @@ static json_t *libraries_json(void)
     char xxhash[32];
     unsigned hash = XXH_versionNumber();
     snprintf(xxhash, sizeof xxhash, "%u.%u.%u", hash / 10000, hash / 100 % 100, hash % 100);
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "jpeg",
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "jpeg",
 #ifdef LIBJPEG_TURBO_VERSION
                      "libjpeg-turbo " TEXT_OF(LIBJPEG_TURBO_VERSION),
 #else
@@ -55,7 +56,7 @@ static json_t *libraries_json(void)
 #endif
                      "png", png_get_libpng_ver(NULL), "yaml", yaml_get_version_string(), "jansson",
                      jansson_version_str(), "protobuf-c", protobuf_c_version(), "cairo", cairo_version_string(), "zlib",
-                     zlibVersion(), "xxhash", xxhash);
+                     zlibVersion(), "xxhash", xxhash, "mpi", qmt_ranks_library());
 }
 
 qmtcnn_status qmt_info_build(json_t **info, qmtcnn_error *error)

@@ -6,12 +6,13 @@ static const char help_text[] =
     "Takes a face data set to checked INT8 models: samples, training, quantization, export, validation,\n"
     "report. Everything lands below the configuration's run.workdir. What is done already is not done\n"
     "again, so a stopped run goes on where it was; samples and what follows are made anew where labels\n"
-    "changed, or a picture's size or time of change. The exit status is 1, after all steps and the\n"
-    "report, where INT8 keeps less of FP32's average precision than --min-retention.\n"
+    "changed, or a picture's name, size, first or last 4 KB. The exit status is 1, after all steps and\n"
+    "the report, where INT8 keeps less of FP32's average precision than --min-retention.\n"
     "\n"
     "Examples:\n"
-    "  qmtcnn run configs/demo.yaml                             synthetic faces, 3 to 6 minutes\n"
-    "  qmtcnn run configs/wider.yaml --data wider --limit 500   a first look at real pictures";
+    "  qmtcnn run configs/demo.yaml                                   synthetic faces, 3 to 6 minutes\n"
+    "  qmtcnn run configs/wider.yaml --data wider                     real pictures\n"
+    "  qmtcnn run configs/wider.yaml --data wider --limit 500 --workdir runs/first   a first look";
 
 static int run(int argc, char **argv)
 {

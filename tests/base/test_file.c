@@ -53,6 +53,19 @@ static void abandoned_leaves_nothing(void **state)
     test_remove_folder(folder);
 }
 
+static void last_names_of_paths(void **state)
+{
+    (void)state;
+    static const char *const paths[][2] = {{"/pictures/data/", "data"},  {"data", "data"}, {"./data//", "data"},
+                                           {"C:\\data\\wider", "wider"}, {"/", ""},        {"", ""}};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        char path[32];
+        snprintf(path, sizeof path, "%s", paths[i][0]);
+        qmt_path_keep_name(path);
+        assert_string_equal(path, paths[i][1]);
+    }
+}
+
 static void failures_name_the_file(void **state)
 {
     (void)state;
@@ -104,9 +117,9 @@ static void hashes_known_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(appears_whole),          cmocka_unit_test(abandoned_leaves_nothing),
-        cmocka_unit_test(failures_name_the_file), cmocka_unit_test(full_disk_is_reported),
-        cmocka_unit_test(hashes_known_text),
+        cmocka_unit_test(appears_whole),         cmocka_unit_test(abandoned_leaves_nothing),
+        cmocka_unit_test(last_names_of_paths),   cmocka_unit_test(failures_name_the_file),
+        cmocka_unit_test(full_disk_is_reported), cmocka_unit_test(hashes_known_text),
     };
     return cmocka_run_group_tests_name("file", tests, NULL, NULL);
 }

@@ -41,6 +41,12 @@ touched() {
     touch -d '2020-02-02' work/data/WIDER_train/images/*/*_000001.jpg
     exits 0 qmtcnn run least.yaml >touched.txt 2>touched.err && [ "$(count_done touched.err)" = 8 ]
 }
+moved() {
+    cp -r work/data moved-data && mkdir -p elsewhere && mv moved-data elsewhere/data &&
+        exits 0 qmtcnn run least.yaml --workdir moved --data work/data >moved.txt 2>&1 &&
+        exits 0 qmtcnn run least.yaml --workdir moved --data elsewhere/data >moved.txt 2>moved.err && ! has 'set aside' moved.err &&
+        [ "$(count_done moved.err)" = 7 ] # all but the report, which names the folder
+}
 edited() {
     local before pictures=(work/data/WIDER_train/images/*/*_000001.jpg)
     before=$(cksum work/samples/pnet/shard-00000.safetensors)
@@ -55,11 +61,17 @@ relabeled() { # an annotation that changed gives other samples
     exits 0 qmtcnn run least.yaml >relabeled.txt 2>relabeled.err && [ "$(count_done relabeled.err)" = 1 ] &&
         [ "$before" != "$(cksum work/samples/pnet/shard-00000.safetensors)" ]
 }
+# A program without MPI that mpirun starts twice would do everything twice, in one folder.
+if qmtcnn info | grep -q 'mpi *none'; then
+    without_mpi() { OMPI_COMM_WORLD_SIZE=2 exits 1 qmtcnn run least.yaml --workdir twice 2>mpi.txt && has 'built without MPI' mpi.txt && [ ! -e twice/data ]; }
+    ok "run: under mpirun, without MPI" without_mpi
+fi
 ok "run: the report says that real pictures were not measured" first_run
 ok "run: exit status 1 where INT8 keeps too little, again when nothing is left to do" failing_run
 ok "run --real-data: figures of real pictures" real_run
 ok "run --real-data: a folder that is not there" real_missing
 ok "run: pictures with new times are the same pictures" touched
+ok "run: a copy of the data set in another folder is the same data" moved
 ok "run: a picture that changed within its size makes the samples anew" edited
 ok "run: an annotation that changed makes other samples" relabeled
 

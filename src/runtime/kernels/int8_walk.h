@@ -1,5 +1,5 @@
-/* INT8 layers in tiles: what the kernel tables with dot products (and plain NEON) share. A table gives the innermost
- * loops, this walks strips, rows and tiles with them. Private to runtime/kernels.
+/* INT8 layers in tiles: what the tables avxvnni, neondot and neon share. A table gives the innermost loops, this walks
+ * strips, rows and tiles with them. Private to runtime/kernels.
  *
  * A tile is some neighboring pixels of a row times 1, 2 or 4 blocks of 16 output channels. Its sums leave the
  * registers once. Where the layer's pool allows it (2 / 2 or 3 / 2, factors that are not negative), the pool takes the

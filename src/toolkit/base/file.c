@@ -38,6 +38,23 @@ char *qmt_path_join(const char *a, const char *b)
     return qmt_format("%s%s%s", a, length == 0 || a[length - 1] == '/' ? "" : "/", b);
 }
 
+static bool is_separator(char c)
+{
+    return c == '/' || c == '\\';
+}
+
+void qmt_path_keep_name(char *path)
+{
+    size_t end = strlen(path);
+    while (end > 0 && is_separator(path[end - 1]))
+        end--;
+    size_t start = end;
+    while (start > 0 && !is_separator(path[start - 1]))
+        start--;
+    memmove(path, path + start, end - start);
+    path[end - start] = 0;
+}
+
 static qmtcnn_status fail_with_errno(qmtcnn_error *error, const char *what, const char *path)
 {
     const char *hint = errno == ENOSPC   ? ": free some space and run the same again"

@@ -54,6 +54,8 @@ void qmt_names_free(char **names, size_t count);
 
 /* "A/B", for qmt_free(); NULL when out of memory. */
 char *qmt_path_join(const char *a, const char *b);
+/* Leaves the last name of a path: "data" of "/pictures/data/". */
+void qmt_path_keep_name(char *path);
 /* Formats a string, for qmt_free(); NULL when out of memory. */
 char *qmt_format(const char *format, ...) QMT_PRINTF(1, 2);
 

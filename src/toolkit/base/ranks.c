@@ -1,11 +1,11 @@
 #include "toolkit/base/ranks.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #ifdef QMT_MPI
 #include <limits.h>
 #include <mpi.h>
-#include <stdlib.h>
 #endif
 
 struct qmt_ranks {
@@ -24,6 +24,15 @@ int qmt_ranks_size(const qmt_ranks *ranks)
 }
 
 #ifdef QMT_MPI
+
+/* The text of a macro's value. */
+#define TEXT_OF(x) TEXT_OF_VALUE(x)
+#define TEXT_OF_VALUE(x) #x
+
+const char *qmt_ranks_library(void)
+{
+    return "MPI " TEXT_OF(MPI_VERSION) "." TEXT_OF(MPI_SUBVERSION);
+}
 
 /* MPI_Init() starts helpers even in a lone process, so it is called only under mpirun, which sets one of these. */
 static bool started_by_mpirun(void)
@@ -148,10 +157,24 @@ void qmt_ranks_free(qmt_ranks *ranks)
 
 #else
 
+const char *qmt_ranks_library(void)
+{
+    return "none";
+}
+
+/* Each of mpirun's processes would take itself for the only one, and all would write the same files. */
 static qmtcnn_status join(qmt_ranks *ranks, qmtcnn_error *error)
 {
+    static const char *const sizes[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"};
     (void)ranks;
-    (void)error;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        const char *size = getenv(sizes[i]);
+        if (size && strtol(size, NULL, 10) > 1)
+            return qmt_fail(error, QMTCNN_ERROR_ARGUMENT,
+                            "mpirun started %s processes, but this program was built without MPI: install it "
+                            "(scripts/setup_environment.sh --test) and build again, or run one process",
+                            size);
+    }
     return QMTCNN_OK;
 }
 

@@ -1,5 +1,5 @@
-/* Many processes on one job (MPI). Every rank calls the same functions in the same order. Without MPI, or outside
- * mpirun, there is one rank and all of this does nothing. Sums travel in the order of a fixed tree, never by the
+/* Many processes on one job (MPI). Every rank calls the same functions in the same order. Outside mpirun
+ * there is one rank and all of this does nothing. Sums travel in the order of a fixed tree, never by the
  * library's own reduction, so that any number of ranks gives the same bytes. */
 #ifndef QMT_TOOLKIT_RANKS_H
 #define QMT_TOOLKIT_RANKS_H
@@ -10,9 +10,12 @@
 
 typedef struct qmt_ranks qmt_ranks;
 
-/* Joins the job that mpirun started; one rank elsewhere. Call once a process. */
+/* Joins the job that mpirun started; one rank elsewhere. Fails where mpirun started several processes of a program
+ * that was built without MPI. Call once a process. */
 qmtcnn_status qmt_ranks_create(qmt_ranks **ranks, qmtcnn_error *error);
 void qmt_ranks_free(qmt_ranks *ranks);
+/* "MPI 3.1": the standard that this program was built with; "none". */
+const char *qmt_ranks_library(void);
 /* 0 .. size - 1; NULL is rank 0 of 1. */
 int qmt_ranks_rank(const qmt_ranks *ranks);
 int qmt_ranks_size(const qmt_ranks *ranks);

@@ -202,6 +202,8 @@ qmtcnn_status qmt_config_check(const qmt_config *config, qmtcnn_error *error);
 /* Is a network's score calibrated at its low threshold, too? P-Net's and R-Net's, where calibrate.keep_low is over 0
  * and evaluate.thresholds lies between 0 and detect.thresholds. */
 bool qmt_calibrates_low(const qmt_config *config, qmt_net_id net);
+/* Leaves the last names of the data set's and the lists' paths: what is the same wherever a copy of the data lies. */
+void qmt_data_config_drop_folders(qmt_data_config *data);
 /* The whole configuration as YAML that reads back to the same values; for qmt_free(). NULL when out of memory. */
 char *qmt_config_text(const qmt_config *config);
 /* A table of all keys with type, range, default and meaning, for `--help-config` and the guide; for qmt_free(). */

@@ -7,24 +7,6 @@
 /* To be raised when the recipe changes: parts of an older program are then not mixed with new ones. */
 enum { recipe_version = 2 };
 
-static bool is_separator(char c)
-{
-    return c == '/' || c == '\\';
-}
-
-/* Leaves the last name of a path: "data" of "/pictures/data/". */
-static void keep_base_name(char *path)
-{
-    size_t end = strlen(path);
-    while (end > 0 && is_separator(path[end - 1]))
-        end--;
-    size_t start = end;
-    while (start > 0 && !is_separator(path[start - 1]))
-        start--;
-    memmove(path, path + start, end - start);
-    path[end - start] = 0;
-}
-
 /* The sections `data`, `prepare` and `detect` of a configuration's text. Their names start in the first column. */
 static void keep_sections(char *text)
 {
@@ -62,9 +44,7 @@ static char *settings_text(const qmt_prepare_job *job)
     copy->detect.max_proposals = job->config->detect.max_proposals;
     for (int net = 0; net < qmt_net_count; net++)
         copy->prepare[net] = *job->prepare;
-    keep_base_name(copy->data.dir);
-    for (int i = 0; i < qmt_max_lists; i++)
-        keep_base_name(copy->data.landmarks[i]);
+    qmt_data_config_drop_folders(&copy->data);
     char *text = qmt_config_text(copy);
     if (text)
         keep_sections(text);
@@ -113,7 +93,7 @@ qmtcnn_status qmt_prepare_find_key(qmt_prepare_job *job, qmtcnn_error *error)
     job->data_set = qmt_copy_string(job->dataset->folder);
     if (!job->data_set)
         return qmt_fail_memory(error, strlen(job->dataset->folder), "a path");
-    keep_base_name(job->data_set);
+    qmt_path_keep_name(job->data_set);
     job->annotations_hash = hash_annotations(job->dataset);
     job->faces = count_faces(job);
     char *text = NULL;

@@ -77,8 +77,10 @@ static qmtcnn_status make_pictures(qmt_run *run, qmtcnn_error *error)
 {
     const qmt_config *config = run->config;
     double start = qmt_seconds();
-    uint64_t key = qmt_step_key(&run->steps, "synth", "synth,data");
-    if (config->data.dir[0] || skip(run, "synth", key, "data/wider_face_split"))
+    if (config->data.dir[0])
+        return QMTCNN_OK;
+    uint64_t key = qmt_step_key(&run->steps, "synth", "synth");
+    if (skip(run, "synth", key, "data/wider_face_split"))
         return QMTCNN_OK;
     if (config->synth.images < 1)
         return qmt_fail(error, QMTCNN_ERROR_ARGUMENT,
@@ -164,7 +166,7 @@ static qmtcnn_status undo_calibration_for_all(qmt_run *run, qmtcnn_error *error)
 }
 
 /* The key of a step of one network. What is set for the other two does not count: who changes O-Net's training keeps
- * the P-Net and R-Net that are there. */
+ * the P-Net and R-Net that are there. Nor does where the data lies: take_data() looks at what it is. */
 static qmtcnn_status net_step_key(qmt_run *run, const char *name, const char *sections, qmt_net_id net, uint64_t *key,
                                   qmtcnn_error *error)
 {
@@ -173,6 +175,7 @@ static qmtcnn_status net_step_key(qmt_run *run, const char *name, const char *se
         alike.prepare[i] = alike.prepare[net];
         alike.train[i] = alike.train[net];
     }
+    qmt_data_config_drop_folders(&alike.data);
     char *text = qmt_config_text(&alike);
     if (!text)
         return qmt_fail_memory(error, sizeof alike, "the configuration");
