@@ -23,11 +23,16 @@ from PIL import Image, ImageFilter
 def read_annotation(path):
     """[(name, [row as list of text])] of WIDER FACE's text annotation; pictures without faces have no rows."""
     entries = []
-    with open(path, encoding="utf-8") as lines:
-        for name in lines:
-            count = int(next(lines))
-            rows = [next(lines).split() for _ in range(max(count, 1))]
-            entries.append((name.strip(), rows[:count]))
+    with open(path, encoding="utf-8") as file:
+        lines = file.read().splitlines()
+    at = 0
+    while at < len(lines):
+        name, count = lines[at].strip(), int(lines[at + 1])
+        at += 2
+        entries.append((name, [line.split() for line in lines[at : at + count]]))
+        at += count
+        if count == 0 and at < len(lines) and len(lines[at].split()) > 1 and not set(lines[at].split()) - {"0"}:
+            at += 1  # WIDER FACE puts a row of zeros where there is no face; other lists put none
     return entries
 
 

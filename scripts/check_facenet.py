@@ -13,12 +13,15 @@ from PIL import Image
 
 def pictures(annotation):
     """Names of WIDER FACE's text annotation, in order."""
-    with open(annotation, encoding="utf-8") as lines:
-        for name in lines:
-            count = int(next(lines))
-            for _ in range(max(count, 1)):
-                next(lines)
-            yield name.strip()
+    with open(annotation, encoding="utf-8") as file:
+        lines = file.read().splitlines()
+    at = 0
+    while at < len(lines):
+        count = int(lines[at + 1])
+        yield lines[at].strip()
+        at += 2 + count
+        if count == 0 and at < len(lines) and len(lines[at].split()) > 1 and not set(lines[at].split()) - {"0"}:
+            at += 1  # WIDER FACE puts a row of zeros where there is no face; other lists put none
 
 
 def main():

@@ -19,7 +19,12 @@ status=0
 build/release/qmtcnn run configs/demo.yaml ${options[@]+"${options[@]}"} "$@" || status=$?
 
 work=runs/demo
-if [ ! -e $work/report/index.html ]; then exit $status; fi
+previous=
+for option in "$@"; do
+    case $previous in --workdir | --run.workdir) work=$option ;; esac
+    previous=$option
+done
+if [ ! -e "$work/report/index.html" ]; then exit $status; fi
 echo "Took $((($(date +%s) - start) / 60)) min $((($(date +%s) - start) % 60)) s."
 echo "Report:   $work/report/index.html"
 echo "Pictures: $work/report/pictures/"

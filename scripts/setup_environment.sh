@@ -31,24 +31,9 @@ as_root() {
     fi
 }
 
-install_debian() {
-    local wanted=(clang ninja-build cmake pkg-config libc6-dev make libjpeg-dev libpng-dev libyaml-dev libjansson-dev
-        libcairo2-dev libprotobuf-c-dev protobuf-c-compiler libxxhash-dev zlib1g-dev fonts-dejavu-core)
+install_packages() {
     local missing=()
-    if [ $test_tools = yes ]; then
-        wanted+=(gcc g++ libclang-rt-dev libcmocka-dev libopenmpi-dev openmpi-bin clang-format clang-tidy libsimde-dev python3
-            shellcheck)
-    fi
-    if [ $all_tools = yes ]; then
-        wanted+=(chromium gcc-aarch64-linux-gnu g++-aarch64-linux-gnu qemu-user gcc-mingw-w64-x86-64 wine64 python3-venv time
-            curl)
-    fi
-    for package in "${wanted[@]}"; do
-        # The sanitizers' runtime carries clang's version in its name.
-        if [ "$package" = libclang-rt-dev ]; then
-            package="libclang-rt-$(clang -dumpversion 2>/dev/null | cut -d. -f1 || true)-dev"
-            [ "$package" = libclang-rt--dev ] && package=libclang-rt-14-dev
-        fi
+    for package in "$@"; do
         dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
     done
     if [ ${#missing[@]} -gt 0 ]; then
@@ -56,6 +41,21 @@ install_debian() {
         as_root apt-get update -qq
         as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
     fi
+}
+
+install_debian() {
+    local wanted=(clang ninja-build cmake pkg-config libc6-dev make libjpeg-dev libpng-dev libyaml-dev libjansson-dev
+        libcairo2-dev libprotobuf-c-dev protobuf-c-compiler libxxhash-dev zlib1g-dev fonts-dejavu-core)
+    if [ $test_tools = yes ]; then
+        wanted+=(gcc g++ libcmocka-dev libopenmpi-dev openmpi-bin clang-format clang-tidy libsimde-dev python3 shellcheck)
+    fi
+    if [ $all_tools = yes ]; then
+        wanted+=(chromium gcc-aarch64-linux-gnu g++-aarch64-linux-gnu qemu-user gcc-mingw-w64-x86-64 wine64 python3-venv time
+            curl)
+    fi
+    install_packages "${wanted[@]}"
+    # The sanitizers' runtime carries clang's version in its name, so clang comes first.
+    if [ $test_tools = yes ]; then install_packages "libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev"; fi
 }
 
 install_fedora() {

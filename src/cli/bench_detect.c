@@ -17,7 +17,7 @@
 #include <sys/resource.h>
 #endif
 
-enum { most_runs = 1000, least_runs = 5, rnet_batch = 32, onet_batch = 8, most_crops = 100000 };
+enum { most_runs = 10000000, least_runs = 5, rnet_batch = 32, onet_batch = 8, most_crops = 100000 };
 
 /* What a worker owns. */
 struct room {
@@ -60,21 +60,26 @@ static int compare_doubles(const void *a, const void *b)
 /* The median of several runs, milliseconds, after one that warms up. */
 static qmtcnn_status measure(struct bench *bench, measured run, double *milliseconds, qmtcnn_error *error)
 {
-    double times[most_runs];
-    int count = 0;
+    double *times = NULL;
+    size_t capacity = 0, count = 0;
     qmtcnn_status status = run(bench, error);
     const double begin = qmt_seconds();
     while (status == QMTCNN_OK && count < most_runs &&
            (count < least_runs || qmt_seconds() - begin < (double)bench->seconds)) {
         const double start = qmt_seconds();
         status = run(bench, error);
-        times[count++] = 1e3 * (qmt_seconds() - start);
+        const double end = qmt_seconds();
+        if (status == QMTCNN_OK)
+            status = qmt_grow((void **)&times, &capacity, count, count + 1, sizeof *times, error);
+        if (status == QMTCNN_OK)
+            times[count++] = 1e3 * (end - start);
     }
-    if (status != QMTCNN_OK)
-        return status;
-    qsort(times, (size_t)count, sizeof *times, compare_doubles);
-    *milliseconds = count % 2 ? times[count / 2] : 0.5 * (times[count / 2 - 1] + times[count / 2]);
-    return QMTCNN_OK;
+    if (status == QMTCNN_OK) {
+        qsort(times, count, sizeof *times, compare_doubles);
+        *milliseconds = count % 2 ? times[count / 2] : 0.5 * (times[count / 2 - 1] + times[count / 2]);
+    }
+    qmt_free(times);
+    return status;
 }
 
 static void tile_task(void *state, int index, int worker)
@@ -476,6 +481,12 @@ int qmt_bench_detect(int argc, char **argv)
     qmtcnn_error error = {0};
     if (!check_bench(&bench))
         return qmt_exit_usage;
+    if ((bench.profile || bench.energy) && (bench.kernels || strcmp(bench.precision, "auto") != 0)) {
+        fprintf(stderr,
+                "qmtcnn bench detect: --profile and --energy compare FP32 with INT8 on the best kernels, so they "
+                "take neither --precision nor --kernels\n");
+        return qmt_exit_usage;
+    }
     if (qmt_options_check(&bench.options, &error) != QMTCNN_OK) {
         fprintf(stderr, "qmtcnn bench detect: %s\n", error.message);
         return qmt_exit_usage;

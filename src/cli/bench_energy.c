@@ -22,14 +22,15 @@ struct side {
 static qmtcnn_status open_side(const qmt_bench_request *request, qmtcnn_precision precision, struct side *side,
                                qmtcnn_error *error)
 {
-    qmtcnn_options options = *request->options, defaults;
+    qmtcnn_options options;
     qmtcnn_status status = qmtcnn_model_open(request->models, precision, &side->model, error);
     if (status == QMTCNN_ERROR_UNSUPPORTED && precision == QMTCNN_PRECISION_INT8)
         return QMTCNN_OK;
     if (status != QMTCNN_OK)
         return status;
-    qmtcnn_options_default(side->model, &defaults);
-    memcpy(options.thresholds, defaults.thresholds, sizeof options.thresholds);
+    qmtcnn_options_default(side->model, &options);
+    options.min_face = request->options->min_face;
+    options.threads = request->options->threads;
     return qmtcnn_context_create(side->model, &options, &side->context, error);
 }
 

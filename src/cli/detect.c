@@ -1,6 +1,7 @@
 /* `qmtcnn detect`: faces in pictures. */
 #include "cli/command.h"
 
+#include "cli/annotate.h"
 #include "cli/pictures.h"
 #include "runtime/detect/advice.h"
 #include "runtime/detect/api.h"
@@ -23,6 +24,7 @@ struct detect {
     qmtcnn_options options;
     qmtcnn_model *model;
     qmtcnn_context *context;
+    qmt_written_names written; /* annotated pictures */
     int failures;
 };
 
@@ -118,54 +120,6 @@ static void print_wider(const char *name, const qmtcnn_face *faces, size_t count
                (double)faces[i].height, (double)faces[i].score);
 }
 
-/* ---- Annotated pictures ---------------------------------------------------------------------- */
-
-static void draw_face(qmt_image *image, const qmtcnn_face *face)
-{
-    const qmt_color green = {40, 220, 60}, yellow = {255, 220, 0};
-    const float side = face->width < face->height ? face->width : face->height;
-    const int thickness = side > 200 ? 3 : side > 60 ? 2 : 1;
-    const int scale = side > 160 ? 2 : 1;
-    char text[16];
-    qmt_draw_box(image, face->x, face->y, face->width, face->height, thickness, green);
-    for (int i = 0; i < 5; i++)
-        qmt_draw_dot(image, face->landmarks[i][0], face->landmarks[i][1], side / 50 < 1 ? 1 : side / 50, yellow);
-    snprintf(text, sizeof text, "%.2f", (double)face->score);
-    int y = (int)face->y - 9 * scale;
-    qmt_draw_text(image, (int)face->x, y < 0 ? (int)face->y + 2 : y, scale, text, green);
-}
-
-/* Where an input's annotated picture goes: its path below the folder; only its last part where the path is absolute or
- * climbs up, so that nothing is written elsewhere. It ends in .jpg or .png. */
-static char *annotated_path(const char *folder, const char *name)
-{
-    const char *last = strrchr(name, '/');
-    if (strcmp(name, "-") == 0)
-        name = "stdin";
-    else if (last && (name[0] == '/' || strstr(name, "..")))
-        name = last + 1;
-    char *path = qmt_path_join(folder, name);
-    if (path && !qmt_is_picture_name(path)) {
-        char *longer = qmt_format("%s.jpg", path);
-        qmt_free(path);
-        path = longer;
-    }
-    return path;
-}
-
-static qmtcnn_status annotate(const char *folder, const char *name, qmt_image *image, const qmtcnn_face *faces,
-                              size_t count, qmtcnn_error *error)
-{
-    char *path = annotated_path(folder, name);
-    if (!path)
-        return qmt_fail_memory(error, strlen(folder) + strlen(name), "a file name");
-    for (size_t i = count; i-- > 0;) /* the best on top */
-        draw_face(image, &faces[i]);
-    qmtcnn_status status = qmt_image_write(image, path, error);
-    qmt_free(path);
-    return status;
-}
-
 /* ---- One picture ----------------------------------------------------------------------------- */
 
 static qmtcnn_status detect_picture(struct detect *detect, const qmt_picture *picture, qmtcnn_error *error)
@@ -194,7 +148,7 @@ static qmtcnn_status detect_picture(struct detect *detect, const qmt_picture *pi
         fflush(stdout);
     }
     if (status == QMTCNN_OK && detect->annotate)
-        status = annotate(detect->annotate, picture->name, &image, faces, count, error);
+        status = qmt_write_annotated(&detect->written, detect->annotate, picture, &image, faces, count, error);
     qmt_image_clear(&image);
     return status;
 }
@@ -411,6 +365,7 @@ static int run_detect(int argc, char **argv)
     qmtcnn_status status = open_detector(&detect, &error);
     if (status == QMTCNN_OK)
         status = detect_all(&detect, argv + 1, inputs, &error);
+    qmt_free(detect.written.hashes);
     qmtcnn_context_free(detect.context);
     qmtcnn_model_close(detect.model);
     if (status != QMTCNN_OK)

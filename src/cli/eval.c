@@ -135,6 +135,8 @@ static const char *wrong_use(const struct request *request)
     if (request->predictions && (request->models || request->stage || request->save || request->mistakes))
         return "--predictions goes with --ground-truth or --data, not with --models, --stage, --save-detections or "
                "--mistakes";
+    if (request->predictions && request->ground_truth && request->result.config.data.dir[0])
+        return "--predictions are judged by --ground-truth or by --data; give one of them";
     if (!request->predictions && !request->result.config.data.dir[0])
         return "give --data DIR (and --models DIR), or --predictions DIR and --ground-truth DIR";
     if (!request->predictions && !request->models)
@@ -184,10 +186,10 @@ static int run(int argc, char **argv)
          .key = "detect.min_face",
          .help = "smallest face side that the detector looks for; the smallest that counts is evaluate.min_face"},
         {.name = "thresholds",
-         .kind = QMT_OPTION_FLOATS,
-         .value = config->evaluate.thresholds,
+         .kind = QMT_OPTION_CONFIG,
+         .value = config,
          .argument = "P,R,O",
-         .count = 3,
+         .key = "evaluate.thresholds",
          .help = "scores to pass each network; low ones give the whole curve (default .3,.3,.1)"},
         {.name = "save-detections",
          .kind = QMT_OPTION_TEXT,

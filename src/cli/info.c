@@ -24,12 +24,16 @@ static bool has_entry(const char *folder, const char *name)
 static qmtcnn_status describe_folder(qmt_info_request *request, json_t **info, qmtcnn_error *error)
 {
     static const char *const marks[] = {"wider_face_split", "WIDER_train", "WIDER_val", "images"};
-    if (has_entry(request->path, "manifest.json"))
+    bool store = has_entry(request->path, "manifest.json"), data = false;
+    for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++)
+        data = data || has_entry(request->path, marks[i]);
+    if (request->check && (store || data))
+        return qmt_fail(error, QMTCNN_ERROR_ARGUMENT, "--check is for ONNX files and folders of them; %s holds %s",
+                        request->path, store ? "samples" : "a data set");
+    if (store)
         return qmt_info_store(request, info, error);
-    for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
-        if (has_entry(request->path, marks[i]))
-            return qmt_info_dataset(request, info, error);
-    }
+    if (data)
+        return qmt_info_dataset(request, info, error);
     return qmt_info_folder(request, info, error);
 }
 
@@ -71,6 +75,18 @@ static qmtcnn_status describe_manifest(qmt_info_request *request, json_t **info,
     return status;
 }
 
+static const char manifest_name[] = "manifest.json";
+
+/* TensorRT's rules are about networks; a check that checked nothing may not look like one that passed. */
+static bool can_be_checked(const char *path)
+{
+    static const char *const others[] = {".yaml", ".yml", ".safetensors", ".json"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (ends_with(path, others[i]))
+            return false;
+    return true;
+}
+
 static qmtcnn_status describe(qmt_info_request *request, json_t **info, qmtcnn_error *error)
 {
     const char *path = request->path;
@@ -80,10 +96,17 @@ static qmtcnn_status describe(qmt_info_request *request, json_t **info, qmtcnn_e
         return describe_folder(request, info, error);
     if (!qmt_file_exists(path))
         return qmt_fail(error, QMTCNN_ERROR_IO, "there is no file or folder %s", path);
+    if (request->check && !can_be_checked(path))
+        return qmt_fail(error, QMTCNN_ERROR_ARGUMENT, "--check is for ONNX files and folders of them, not for %s",
+                        path);
     if (ends_with(path, ".yaml") || ends_with(path, ".yml"))
         return describe_config(request, info, error);
     if (ends_with(path, ".safetensors"))
         return qmt_info_tensors(request, info, error);
+    if (ends_with(path, ".json") && !ends_with(path, manifest_name))
+        return qmt_fail(error, QMTCNN_ERROR_ARGUMENT,
+                        "%s is not the %s of a folder of samples; other JSON files are not known here", path,
+                        manifest_name);
     if (ends_with(path, ".json"))
         return describe_manifest(request, info, error);
     return qmt_info_onnx(request, info, error);

@@ -52,12 +52,15 @@ static json_t *summary_json(const qmt_check_summary *summary, const char *split,
 static qmtcnn_status check_split(struct checking *checking, json_t *splits, qmtcnn_error *error)
 {
     const qmt_data_config *data = &checking->request->config.data;
-    const char *lists[qmt_max_lists];
+    const char *lists[qmt_max_lists], *left[qmt_max_lists];
     qmt_dataset *dataset = NULL;
     qmt_check_summary summary;
     for (int i = 0; i < data->landmark_lists; i++)
         lists[i] = data->landmarks[i];
-    qmt_dataset_options options = {.limit = data->limit, .min_face = data->min_face};
+    for (int i = 0; i < data->leave_outs; i++)
+        left[i] = data->leave_out[i];
+    qmt_dataset_options options = {
+        .limit = data->limit, .min_face = data->min_face, .leave_out = left, .leave_out_count = data->leave_outs};
     if (strcmp(checking->split, "train") == 0) {
         options.landmark_lists = lists;
         options.landmark_list_count = data->landmark_lists;

@@ -38,7 +38,8 @@ static int run(int argc, char **argv)
          .value = &config,
          .key = "evaluate.real_data",
          .argument = "DIR",
-         .help = "with synthetic faces: real pictures on whose val split the report also tells how good it is"},
+         .help = "pictures of another kind, such as real ones where faces are synthetic, on whose val split "
+                 "the report also tells how good it is"},
         {.name = "min-retention",
          .kind = QMT_OPTION_CONFIG,
          .value = &config,

@@ -43,7 +43,9 @@ static qmtcnn_status give_page(const qmt_result_request *result, const qmt_datas
 
 static void explain_failure(const qmt_comparison *comparison)
 {
-    if (isnan(comparison->retention))
+    if (comparison->fp32.faces == 0)
+        fprintf(stderr, "qmtcnn validate: none of the labeled faces counts (evaluate.min_face, data.min_face)\n");
+    else if (isnan(comparison->retention))
         fprintf(stderr, "qmtcnn validate: FP32's average precision is 0 on these pictures: there is nothing to keep\n");
     else
         fprintf(stderr, "qmtcnn validate: INT8 keeps %.4f of FP32's average precision; at least %.4f is wanted\n",

@@ -4,6 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "toolkit/base/file.h"
 
 static void appears_whole(void **state)
@@ -50,6 +54,43 @@ static void abandoned_leaves_nothing(void **state)
     assert_memory_equal(mapping.data, "old", 3);
     qmt_file_unmap(&mapping);
     qmt_free(path);
+    test_remove_folder(folder);
+}
+
+/* A link stays, and what it leads to is written; a device is written as it is. */
+static void links_and_devices_stay(void **state)
+{
+    (void)state;
+    qmtcnn_error error;
+    void *data;
+    size_t size;
+    char *folder = test_make_folder(), *file = qmt_path_join(folder, "file"), *link = qmt_path_join(folder, "link");
+    struct stat info;
+    assert_ok(qmt_file_write(file, "old", 3, &error), &error);
+    assert_int_equal(symlink("file", link), 0);
+    assert_true(qmt_is_same_file(file, link));
+    assert_ok(qmt_file_write(link, "newer", 5, &error), &error);
+    assert_int_equal(lstat(link, &info), 0);
+    assert_true(S_ISLNK(info.st_mode));
+    assert_ok(qmt_file_read(file, 10, &data, &size, &error), &error);
+    assert_int_equal(size, 5);
+    qmt_free(data);
+    assert_false(qmt_is_same_file(file, folder));
+    assert_false(qmt_is_same_file("/nowhere/at-all", file));
+    char *pipe = qmt_path_join(folder, "pipe");
+    assert_int_equal(mkfifo(pipe, 0600), 0);
+    int reader = open(pipe, O_RDONLY | O_NONBLOCK);
+    char got[8] = "";
+    assert_true(reader >= 0);
+    assert_ok(qmt_file_write(pipe, "text", 4, &error), &error);
+    assert_int_equal(read(reader, got, sizeof got), 4);
+    assert_string_equal(got, "text");
+    assert_int_equal(lstat(pipe, &info), 0);
+    assert_true(S_ISFIFO(info.st_mode));
+    close(reader);
+    qmt_free(pipe);
+    qmt_free(link);
+    qmt_free(file);
     test_remove_folder(folder);
 }
 
@@ -117,9 +158,10 @@ static void hashes_known_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(appears_whole),         cmocka_unit_test(abandoned_leaves_nothing),
-        cmocka_unit_test(last_names_of_paths),   cmocka_unit_test(failures_name_the_file),
-        cmocka_unit_test(full_disk_is_reported), cmocka_unit_test(hashes_known_text),
+        cmocka_unit_test(appears_whole),          cmocka_unit_test(abandoned_leaves_nothing),
+        cmocka_unit_test(last_names_of_paths),    cmocka_unit_test(links_and_devices_stay),
+        cmocka_unit_test(failures_name_the_file), cmocka_unit_test(full_disk_is_reported),
+        cmocka_unit_test(hashes_known_text),
     };
     return cmocka_run_group_tests_name("file", tests, NULL, NULL);
 }

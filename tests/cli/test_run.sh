@@ -75,6 +75,69 @@ ok "run: a copy of the data set in another folder is the same data" moved
 ok "run: a picture that changed within its size makes the samples anew" edited
 ok "run: an annotation that changed makes other samples" relabeled
 
+# Faults that show only after hours of training are named before it.
+refused() { # TEXT OPTION...
+    local text=$1
+    shift
+    rm -rf refused && exits 1 qmtcnn run least.yaml --workdir refused "$@" >/dev/null 2>refused.txt && has "$text" refused.txt && [ ! -e refused/samples ]
+}
+early() {
+    refused "'train.pnet.epochs' is 1" --train.epochs 1 && refused "'train.pnet.holdout' is 0" --calibrate.scores true --train.holdout 0 &&
+        refused "no layer 'pnet/conv9'" --quantize.keep_fp32 pnet/conv1,pnet/conv9 && refused "'synth.val_images' is 0" --synth.val_images 0 &&
+        refused nowhere --real-data nowhere && refused 'none of the labeled faces' --evaluate.min_face 900 --data work/data
+}
+# A training that other settings began is set aside before the new one counts as begun, so that nothing of it is resumed
+# after a start that failed.
+set_aside() {
+    local shard=start/samples/pnet/shard-00000.safetensors
+    exits 0 qmtcnn run least.yaml --workdir start --data work/data >/dev/null 2>&1 && mv $shard hidden &&
+        exits 1 qmtcnn run least.yaml --workdir start --data work/data --train.learning_rate 0.003 >/dev/null 2>&1 && mv hidden $shard &&
+        exits 0 qmtcnn run least.yaml --workdir start --data work/data --train.learning_rate 0.003 >/dev/null 2>start.txt
+}
+# What mining takes of the detector's settings makes the samples that it finds anew; how often training logs, nothing.
+mining() {
+    exits 0 qmtcnn run least.yaml --workdir start --data work/data --train.learning_rate 0.003 --train.log_steps 1 >/dev/null 2>logged.txt &&
+        [ "$(count_done logged.txt)" = 8 ] &&
+        exits 0 qmtcnn run least.yaml --workdir start --data work/data --train.learning_rate 0.003 --detect.nms 0.4,0.6,0.7,0.7 >/dev/null 2>mined.txt &&
+        [ "$(count_done mined.txt)" = 2 ] && has 'train-pnet: done already' mined.txt
+}
+# Calibrated networks mine where there are none of QAT; and no scripts of TensorRT stand beside what it can't take.
+calibrated_only() {
+    rm -rf start && exits 0 qmtcnn run least.yaml --workdir start --data work/data --quantize.qat false --prepare.mine_precision int8 \
+        --export.target onnxruntime >/dev/null 2>only.txt && [ -s start/models/mtcnn_ptq/onet.onnx ] && [ ! -e start/models/mtcnn_ptq/build_tensorrt_engines.sh ]
+}
+whole_network_in_fp32() {
+    exits 0 qmtcnn quantize --models work/models/mtcnn_fp32 --data work/data --out kept --keep pnet/conv1,pnet/conv2,pnet/conv3,pnet/heads --samples 16 >/dev/null &&
+        exits 0 qmtcnn validate --data work/data --fp32 work/models/mtcnn_fp32 --int8 kept --min-retention 0 --evaluate.bootstrap 5 >/dev/null &&
+        exits 1 qmtcnn validate --data work/data --fp32 work/models/mtcnn_fp32 --int8 work/models/mtcnn_fp32 --min-retention 0 2>none.txt >/dev/null &&
+        has 'none of the networks has INT8 layers' none.txt &&
+        exits 1 qmtcnn quantize --models work/models/mtcnn_fp32 --data work/data --out kept --keep pnet/conv9 2>none.txt && has "no layer 'pnet/conv9'" none.txt &&
+        exits 1 qmtcnn quantize --models kept --data work/data --out ./kept 2>none.txt && has 'another folder' none.txt
+}
+ok "run: what would fail after training is refused before it" early
+ok "run: a training of other settings is set aside before the new one begins" set_aside
+ok "run: mining's settings count, logging's do not" mining
+ok "run: without QAT, mining in INT8, for ONNX Runtime" calibrated_only
+ok "validate and quantize: networks and layers in FP32" whole_network_in_fp32
+
+# What a user gave is never written over.
+kept() {
+    local picture
+    picture=$(ls work/data/WIDER_train/images/*/*_000001.jpg)
+    mkdir -p a b && cp "$picture" a/x.jpg && cp "$picture" b/x.jpg && sums=$(cksum a/x.jpg) &&
+        exits 1 qmtcnn detect --models work/models/mtcnn_qat --annotate a a >/dev/null 2>kept.txt && has 'another folder' kept.txt && [ "$sums" = "$(cksum a/x.jpg)" ] &&
+        exits 0 qmtcnn detect --models work/models/mtcnn_qat --annotate drawn a b "$PWD/a/x.jpg" >/dev/null && [ -s drawn/x.jpg ] && [ -s drawn/x-2.jpg ] && [ -s drawn/x-3.jpg ] &&
+        cp -r work/data given && rm given/synth.json && exits 1 qmtcnn synth --out given --images 1 2>kept.txt && has 'not drawn here' kept.txt
+}
+useless() { # options that would change nothing are refused
+    exits 2 qmtcnn eval --data work/data --models work/models/mtcnn_qat --thresholds 2,2,2 2>useless.txt && has '0 to 0.999999' useless.txt &&
+        exits 1 qmtcnn info --check tensorrt work/data 2>useless.txt && has 'a data set' useless.txt &&
+        exits 1 qmtcnn info --check tensorrt least.yaml 2>useless.txt && exits 1 qmtcnn info work/report/report.json 2>useless.txt && has 'manifest.json' useless.txt &&
+        exits 2 qmtcnn bench detect --models work/models/mtcnn_qat --profile --kernels c 2>useless.txt
+}
+ok "detect, synth: nothing that was given is written over" kept
+ok "eval, info, bench: what has no effect is refused" useless
+
 # Calibrated scores are in the models that are shipped, and in none that others learn from: what is done again after
 # them comes out as in a new folder.
 # The networks must find faces, so they learn a little.

@@ -56,6 +56,37 @@ static void round_trip(void **state)
     test_remove_folder(folder);
 }
 
+/* Pictures whose names differ only in their ending keep their own boxes; a submission has one file for both. */
+static void equal_but_for_the_ending(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"a/p.jpg", "a/p.jpeg", "a/q.png", "a/p.png"};
+    qmt_truth_picture pictures[5] = {{.key = (char *)"a/p.jpeg"},
+                                     {.key = (char *)"a/p.png"},
+                                     {.key = (char *)"a/p.jpg"},
+                                     {.key = (char *)"a/q"},
+                                     {.key = (char *)"a/r.jpg"}};
+    const qmt_truth truth = {pictures, 5, QMT_SETTING_ALL};
+    char *folder = test_make_folder();
+    qmt_detections *found;
+    qmtcnn_error error;
+    size_t index[5], missing;
+    assert_ok(qmt_detections_create(4, &found, &error), &error);
+    for (size_t i = 0; i < 4; i++)
+        assert_ok(qmt_detections_set(found, i, names[i], NULL, 0, &error), &error);
+    assert_ok(qmt_truth_align(&truth, found, index, &missing, &error), &error);
+    assert_int_equal(index[0], 1);
+    assert_int_equal(index[1], 3);
+    assert_int_equal(index[2], 0);
+    assert_int_equal(index[3], 2);
+    assert_true(index[4] == SIZE_MAX);
+    assert_int_equal(missing, 1);
+    assert_int_equal(qmt_submission_write(found, folder, &error), QMTCNN_ERROR_ARGUMENT);
+    assert_non_null(strstr(error.message, "a/p."));
+    qmt_detections_free(found);
+    test_remove_folder(folder);
+}
+
 static void names_may_not_leave_the_folder(void **state)
 {
     (void)state;
@@ -350,11 +381,17 @@ static void damaged_mat(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(round_trip),           cmocka_unit_test(names_may_not_leave_the_folder),
-        cmocka_unit_test(forms_that_are_taken), cmocka_unit_test(points_after_the_score),
-        cmocka_unit_test(forms_that_are_not),   cmocka_unit_test(mutations),
-        cmocka_unit_test(official_counts),      cmocka_unit_test(perfect_predictions),
-        cmocka_unit_test(a_part_of_the_files),  cmocka_unit_test(damaged_mat),
+        cmocka_unit_test(round_trip),
+        cmocka_unit_test(names_may_not_leave_the_folder),
+        cmocka_unit_test(equal_but_for_the_ending),
+        cmocka_unit_test(forms_that_are_taken),
+        cmocka_unit_test(points_after_the_score),
+        cmocka_unit_test(forms_that_are_not),
+        cmocka_unit_test(mutations),
+        cmocka_unit_test(official_counts),
+        cmocka_unit_test(perfect_predictions),
+        cmocka_unit_test(a_part_of_the_files),
+        cmocka_unit_test(damaged_mat),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,15 +46,14 @@ static void only_the_same_settings_resume(void **state)
 {
     (void)state;
     qmtcnn_error error;
-    bool again = true;
     char *folder = test_make_folder();
     qmt_steps steps = {folder, config, 0};
-    assert_ok(qmt_step_start(&steps, "train", 7, &again, &error), &error);
-    assert_false(again);
-    assert_ok(qmt_step_start(&steps, "train", 7, &again, &error), &error);
-    assert_true(again);
-    assert_ok(qmt_step_start(&steps, "train", 8, &again, &error), &error);
-    assert_false(again);
+    assert_false(qmt_step_was_started(&steps, "train", 7));
+    assert_ok(qmt_step_start(&steps, "train", 7, &error), &error);
+    assert_true(qmt_step_was_started(&steps, "train", 7));
+    assert_false(qmt_step_was_started(&steps, "train", 8));
+    assert_ok(qmt_step_start(&steps, "train", 8, &error), &error);
+    assert_false(qmt_step_was_started(&steps, "train", 7));
     assert_false(qmt_step_done(&steps, "train", 8, "steps"));
     test_remove_folder(folder);
 }

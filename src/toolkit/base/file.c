@@ -38,6 +38,13 @@ char *qmt_path_join(const char *a, const char *b)
     return qmt_format("%s%s%s", a, length == 0 || a[length - 1] == '/' ? "" : "/", b);
 }
 
+bool qmt_is_same_file(const char *a, const char *b)
+{
+    struct stat first, second;
+    return stat(a, &first) == 0 && stat(b, &second) == 0 && first.st_dev == second.st_dev &&
+           first.st_ino == second.st_ino;
+}
+
 static bool is_separator(char c)
 {
     return c == '/' || c == '\\';
@@ -101,13 +108,31 @@ static void writer_free(qmt_writer *writer)
     qmt_free(writer);
 }
 
+/* The file behind a link, so that the link stays; the path itself where there is none. For qmt_free(). */
+static char *target_of(const char *path)
+{
+    char *resolved = realpath(path, NULL);
+    char *target = qmt_copy_string(resolved ? resolved : path);
+    free(resolved); /* NOLINT: realpath() takes it from malloc() */
+    return target;
+}
+
+bool qmt_is_device(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
+}
+
 qmtcnn_status qmt_writer_open(const char *path, qmt_writer **result, qmtcnn_error *error)
 {
     qmtcnn_status status = QMTCNN_OK;
     *result = NULL;
+    const bool device = qmt_is_device(path); /* written as it is, for nothing may take its place */
     char *folder = parent_of(path);
     qmt_writer *writer = qmt_alloc_zero(1, sizeof *writer);
-    if (!folder || !writer) {
+    if (writer)
+        writer->path = device ? qmt_copy_string(path) : target_of(path);
+    if (!folder || !writer || !writer->path) {
         status = qmt_fail_memory(error, strlen(path), "a file to write");
         goto done;
     }
@@ -115,16 +140,17 @@ qmtcnn_status qmt_writer_open(const char *path, qmt_writer **result, qmtcnn_erro
         status = qmt_folder_make(folder, error);
     if (status != QMTCNN_OK)
         goto done;
-    writer->path = qmt_copy_string(path);
-    /* The process number keeps two processes that write the same file from mixing their bytes. */
-    writer->temporary = qmt_format("%s.%ld.tmp", path, (long)getpid());
-    if (!writer->path || !writer->temporary) {
-        status = qmt_fail_memory(error, strlen(path), "a file to write");
-        goto done;
+    if (!device) {
+        /* The process number keeps two processes that write the same file from mixing their bytes. */
+        writer->temporary = qmt_format("%s.%ld.tmp", writer->path, (long)getpid());
+        if (!writer->temporary) {
+            status = qmt_fail_memory(error, strlen(path), "a file to write");
+            goto done;
+        }
     }
-    writer->stream = fopen(writer->temporary, "wb");
+    writer->stream = fopen(device ? writer->path : writer->temporary, "wb");
     if (!writer->stream)
-        status = fail_with_errno(error, "write", writer->temporary);
+        status = fail_with_errno(error, "write", device ? writer->path : writer->temporary);
 done:
     if (status == QMTCNN_OK)
         *result = writer;
@@ -171,14 +197,16 @@ static void sync_folder_of(const char *path)
 qmtcnn_status qmt_writer_commit(qmt_writer *writer, qmtcnn_error *error)
 {
     qmtcnn_status status = QMTCNN_OK;
-    bool bad = ferror(writer->stream) || fflush(writer->stream) != 0 || fsync(fileno(writer->stream)) != 0;
+    bool bad = ferror(writer->stream) || fflush(writer->stream) != 0 ||
+               (writer->temporary && fsync(fileno(writer->stream)) != 0);
     if (fclose(writer->stream) != 0)
         bad = true;
     writer->stream = NULL;
-    if (bad || rename(writer->temporary, writer->path) != 0) {
+    if (bad || (writer->temporary && rename(writer->temporary, writer->path) != 0)) {
         status = fail_with_errno(error, "write", writer->path);
-        unlink(writer->temporary);
-    } else {
+        if (writer->temporary)
+            unlink(writer->temporary);
+    } else if (writer->temporary) {
         sync_folder_of(writer->path);
     }
     writer_free(writer);
@@ -189,7 +217,8 @@ void qmt_writer_abandon(qmt_writer *writer)
 {
     if (!writer)
         return;
-    unlink(writer->temporary);
+    if (writer->temporary)
+        unlink(writer->temporary);
     writer_free(writer);
 }
 

@@ -54,6 +54,10 @@ void qmt_names_free(char **names, size_t count);
 
 /* "A/B", for qmt_free(); NULL when out of memory. */
 char *qmt_path_join(const char *a, const char *b);
+/* A pipe, a terminal or another device, and not a file or a folder. */
+bool qmt_is_device(const char *path);
+/* Do both paths lead to the same file or folder? false where one of them leads nowhere. */
+bool qmt_is_same_file(const char *a, const char *b);
 /* Leaves the last name of a path: "data" of "/pictures/data/". */
 void qmt_path_keep_name(char *path);
 /* Formats a string, for qmt_free(); NULL when out of memory. */

@@ -121,7 +121,7 @@ typedef struct qmt_quantize_config {
     float percentile;                       /* histogram: 99.99 */
     float observer_momentum;                /* average: 0.01 */
     bool per_channel;                       /* weights; true */
-    char keep_fp32[256];                    /* comma-separated layers that stay FP32, such as "pnet/conv1" */
+    char keep_fp32[256]; /* comma-separated layers that stay FP32, such as "pnet/conv1"; "heads" are all heads */
     /* Only without training (PTQ); what each brings is in docs/ptq.md. */
     int ptq_samples;               /* of each network; 1024 */
     bool equalize;                 /* cross-layer equalization; false */

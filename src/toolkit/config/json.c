@@ -60,6 +60,8 @@ qmtcnn_status qmt_config_write(const qmt_config *config, const char *path, qmtcn
 
 qmtcnn_status qmt_config_write_beside(const qmt_config *config, const char *result, qmtcnn_error *error)
 {
+    if (qmt_is_device(result))
+        return QMTCNN_OK;
     char *path = qmt_format("%s.config.yaml", result);
     qmtcnn_status status =
         path ? qmt_config_write(config, path, error) : qmt_fail_memory(error, strlen(result) + 16, "a path");

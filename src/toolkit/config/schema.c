@@ -150,7 +150,7 @@ static const qmt_setting settings[] = {
     {"evaluate", "thresholds", QMT_SETTING_FLOATS, AT(evaluate.thresholds), 3, 0, 0.999999, NULL, "0.3, 0.3, 0.1", "scores to pass, low enough for the whole curve", 0},
     {"evaluate", "min_retention", QMT_SETTING_FLOAT, AT(evaluate.min_retention), 1, 0, 1, NULL, "0.95", "validate and run fail where INT8's AP over FP32's is less", 0},
     {"evaluate", "real_data", QMT_SETTING_TEXT, AT(evaluate.real_data), qmt_path_size, 0, 0, NULL, "", "run: a data set of real pictures whose val split the report also tells figures of", 0},
-    {"evaluate", "bootstrap", QMT_SETTING_INT, AT(evaluate.bootstrap), 1, 0, 1000000, NULL, "1000", "resamplings for intervals; 0: none", 0},
+    {"evaluate", "bootstrap", QMT_SETTING_INT, AT(evaluate.bootstrap), 1, 0, 100000, NULL, "1000", "resamplings for intervals; 0: none", 0},
 };
 /* clang-format on */
 

@@ -28,7 +28,9 @@ void qmt_setting_print_type(const qmt_setting *setting, qmt_text *text)
         else
             qmt_text_add(text, "text, up to %zu bytes", setting->count - 1);
         break;
-    case QMT_SETTING_TEXTS: qmt_text_add(text, "list of up to %d texts", qmt_max_lists); break;
+    case QMT_SETTING_TEXTS:
+        qmt_text_add(text, "list of up to %d texts of up to %zu bytes", qmt_max_lists, setting->count - 1);
+        break;
     }
 }
 

@@ -201,6 +201,25 @@ static char *describe(const qmt_synth_config *c, uint64_t seed)
         (unsigned long long)seed, c->width, c->height, c->max_faces, c->min_face, c->max_face);
 }
 
+/* What only other pictures than ours could have left in a folder without synth.json. */
+static qmtcnn_status refuse_other_data(const char *folder, qmtcnn_error *error)
+{
+    static const char *const names[] = {"WIDER_train", "WIDER_val", "wider_face_split", "images", "labels"};
+    qmtcnn_status status = QMTCNN_OK;
+    for (size_t i = 0; i < sizeof names / sizeof *names && status == QMTCNN_OK; i++) {
+        char *path = qmt_path_join(folder, names[i]);
+        if (!path)
+            return qmt_fail_memory(error, strlen(folder) + 32, "a path");
+        if (qmt_folder_exists(path))
+            status = qmt_fail(error, QMTCNN_ERROR_ARGUMENT,
+                              "%s holds pictures or labels that were not drawn here (there is %s, but no synth.json); "
+                              "choose another folder",
+                              folder, names[i]);
+        qmt_free(path);
+    }
+    return status;
+}
+
 /* A folder holds pictures of one seed and setting. */
 static qmtcnn_status claim_folder(const char *folder, const char *description, qmtcnn_error *error)
 {
@@ -209,7 +228,9 @@ static qmtcnn_status claim_folder(const char *folder, const char *description, q
     char *path = qmt_path_join(folder, "synth.json");
     qmtcnn_status status = path ? QMTCNN_OK : qmt_fail_memory(error, 0, "a path");
     if (status == QMTCNN_OK && !qmt_file_exists(path)) {
-        status = qmt_file_write(path, description, strlen(description), error);
+        status = refuse_other_data(folder, error);
+        if (status == QMTCNN_OK)
+            status = qmt_file_write(path, description, strlen(description), error);
     } else if (status == QMTCNN_OK) {
         status = qmt_file_read(path, 4096, &text, &size, error);
         if (status == QMTCNN_OK && strcmp(text, description) != 0)

@@ -6,6 +6,7 @@
 #include "toolkit/deploy/calibration.h"
 #include "toolkit/deploy/scales.h"
 #include "toolkit/log/progress.h"
+#include "toolkit/quant/quant.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -138,12 +139,51 @@ static qmtcnn_status write_files(quantizing *all)
     return status;
 }
 
+static bool is_layer(const void *state, const char *entry)
+{
+    const quantizing *all = state;
+    for (int net = 0; net < qmt_net_count; net++) {
+        const qmt_model *model = all->models[net];
+        const char *name = qmt_net_name((qmt_net_id)net);
+        if (!model)
+            continue;
+        for (int i = 0; i < model->layer_count; i++)
+            if (qmt_in_list(entry, name, model->layers[i].name))
+                return true;
+        for (int i = 0; i < qmt_head_count; i++)
+            if (model->heads[i].out_channels > 0 && qmt_in_list(entry, name, model->heads[i].name))
+                return true;
+        if (qmt_in_list(entry, name, "heads"))
+            return true;
+    }
+    return false;
+}
+
+static qmtcnn_status check_keep(const quantizing *all)
+{
+    char unknown[qmt_max_name + 8];
+    if (qmt_list_is_known(all->config->quantize.keep_fp32, is_layer, all, unknown))
+        return QMTCNN_OK;
+    return qmt_fail(
+        all->error, QMTCNN_ERROR_ARGUMENT,
+        "'quantize.keep_fp32' (--keep): these models have no layer '%s'; `qmtcnn info %s` lists their layers, "
+        "and heads names all heads of a network",
+        unknown, all->request->models);
+}
+
 qmtcnn_status qmt_quantize_models(const qmt_quantize_request *request, const qmt_config *config,
                                   qmt_quantized results[qmt_net_count], qmtcnn_error *error)
 {
     quantizing all = {.request = request, .config = config, .results = results, .error = error};
     memset(results, 0, qmt_net_count * sizeof *results);
+    if (qmt_is_same_file(request->models, request->out))
+        return qmt_fail(error, QMTCNN_ERROR_ARGUMENT,
+                        "%s holds the FP32 models, and the INT8 ones would take their place; give another folder to "
+                        "write to",
+                        request->out);
     qmtcnn_status status = read_models(&all);
+    if (status == QMTCNN_OK)
+        status = check_keep(&all);
     if (status == QMTCNN_OK)
         status = qmt_pool_create(config->run.threads, &all.pool, error);
     if (status == QMTCNN_OK)

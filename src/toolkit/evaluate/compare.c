@@ -15,7 +15,7 @@ void qmt_mix_name(int mix, char name[16])
 
 bool qmt_comparison_passes(const qmt_comparison *comparison)
 {
-    return comparison->retention >= comparison->min_retention;
+    return comparison->retention >= comparison->min_retention || comparison->min_retention <= 0;
 }
 
 void qmt_comparison_free(qmt_comparison *comparison)
@@ -81,6 +81,13 @@ static qmtcnn_status evaluate_folder(const char *folder, qmtcnn_precision precis
     qmt_network_source sources[qmt_net_count];
     qmt_sources_all(sources, folder, precision);
     qmtcnn_status status = qmt_detector_open(sources, QMT_ONET, detector, error);
+    /* One network may be kept in FP32 as a whole, but not all of them. */
+    if (status == QMTCNN_OK && precision != QMTCNN_PRECISION_FP32 &&
+        strcmp(qmt_detector_precision(*detector), "fp32") == 0)
+        status = qmt_fail(error, QMTCNN_ERROR_ARGUMENT,
+                          "%s: none of the networks has INT8 layers (no QuantizeLinear nodes in their files); quantize "
+                          "them first",
+                          folder);
     if (status == QMTCNN_OK)
         status = qmt_evaluate(*detector, folder, dataset, NULL, config, &options, threads, evaluation, found, error);
     return status;
@@ -101,7 +108,7 @@ static qmtcnn_status run_mixes(const char *fp32, const char *int8, const qmt_dat
         if (!evaluation)
             return qmt_fail_memory(error, sizeof *evaluation, "an evaluation");
         for (int i = 0; i < qmt_net_count; i++)
-            sources[i] = mix >> i & 1 ? (qmt_network_source){int8, QMTCNN_PRECISION_INT8}
+            sources[i] = mix >> i & 1 ? (qmt_network_source){int8, QMTCNN_PRECISION_AUTO}
                                       : (qmt_network_source){fp32, QMTCNN_PRECISION_FP32};
         status = qmt_detector_open(sources, QMT_ONET, &detector, error);
         if (status == QMTCNN_OK)
@@ -120,7 +127,7 @@ static qmtcnn_status compare_ptq(const qmt_dataset *dataset, const qmt_config *c
                                  const qmt_compare_options *options, qmt_comparison *comparison, qmtcnn_error *error)
 {
     qmt_detector *detector = NULL;
-    qmtcnn_status status = evaluate_folder(options->ptq, QMTCNN_PRECISION_INT8, dataset, config, options->threads,
+    qmtcnn_status status = evaluate_folder(options->ptq, QMTCNN_PRECISION_AUTO, dataset, config, options->threads,
                                            &comparison->ptq, &comparison->found_ptq, &detector, error);
     qmt_detector_close(detector);
     if (status != QMTCNN_OK)
@@ -148,7 +155,7 @@ static qmtcnn_status compare_int8(const qmt_dataset *dataset, const qmt_config *
     qmtcnn_status status = evaluate_folder(options->fp32, QMTCNN_PRECISION_FP32, dataset, config, options->threads,
                                            &comparison->fp32, &comparison->found_fp32, &fp32, error);
     if (status == QMTCNN_OK)
-        status = evaluate_folder(options->int8, QMTCNN_PRECISION_INT8, dataset, config, options->threads,
+        status = evaluate_folder(options->int8, QMTCNN_PRECISION_AUTO, dataset, config, options->threads,
                                  &comparison->int8, &comparison->found_int8, &int8, error);
     if (status == QMTCNN_OK)
         status = qmt_compare_cost(dataset, fp32, int8, &usual, &comparison->cost, error);

@@ -136,7 +136,7 @@ static void add_interval(qmt_text *text, const char *label, double retention, co
 {
     qmt_text_add(text, "%s ", label);
     qmt_text_add_figure(text, 0, 4, retention);
-    if (difference->resamplings) {
+    if (difference->resamplings && !isnan(retention)) {
         qmt_text_add(text,
                      " (95 %% interval %.4f to %.4f); AP difference %+.4f (%+.4f to %+.4f), paired bootstrap over "
                      "pictures, %d resamplings",

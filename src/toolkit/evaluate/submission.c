@@ -58,9 +58,41 @@ static qmtcnn_status write_picture(const qmt_found *found, const char *folder, q
     return status;
 }
 
+static int compare_stems(const void *left, const void *right)
+{
+    const char *a = *(const char *const *)left, *b = *(const char *const *)right;
+    const size_t a_length = length_without_ending(a), b_length = length_without_ending(b);
+    const int order = memcmp(a, b, a_length < b_length ? a_length : b_length);
+    return order ? order : (a_length > b_length) - (a_length < b_length);
+}
+
+/* A submission has one file for pictures whose names differ only in their ending. */
+static qmtcnn_status check_names(const qmt_detections *detections, qmtcnn_error *error)
+{
+    size_t count = 0;
+    qmtcnn_status status = QMTCNN_OK;
+    const char **names = qmt_alloc(detections->count, sizeof *names);
+    if (!names)
+        return qmt_fail_memory(error, detections->count * sizeof *names, "names of pictures");
+    for (size_t i = 0; i < detections->count; i++)
+        if (detections->pictures[i].name)
+            names[count++] = detections->pictures[i].name;
+    qsort(names, count, sizeof *names, compare_stems);
+    for (size_t i = 1; i < count && status == QMTCNN_OK; i++)
+        if (compare_stems(&names[i - 1], &names[i]) == 0)
+            status = qmt_fail(error, QMTCNN_ERROR_ARGUMENT,
+                              "a submission can't tell %s from %s, whose names are the same without their endings; "
+                              "rename one of them",
+                              names[i - 1], names[i]);
+    qmt_free(names);
+    return status;
+}
+
 qmtcnn_status qmt_submission_write(const qmt_detections *detections, const char *folder, qmtcnn_error *error)
 {
-    qmtcnn_status status = qmt_folder_make(folder, error);
+    qmtcnn_status status = check_names(detections, error);
+    if (status == QMTCNN_OK)
+        status = qmt_folder_make(folder, error);
     for (size_t i = 0; status == QMTCNN_OK && i < detections->count; i++)
         status = write_picture(&detections->pictures[i], folder, error);
     return status;

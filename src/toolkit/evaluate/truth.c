@@ -29,17 +29,6 @@ static size_t key_length(const char *name)
     return strlen(name);
 }
 
-static char *make_key(const char *name)
-{
-    size_t length = key_length(name);
-    char *key = qmt_alloc(length + 1, 1);
-    if (key) {
-        memcpy(key, name, length);
-        key[length] = 0;
-    }
-    return key;
-}
-
 static qmt_truth_face face_from_label(const qmt_label *label, int min_face)
 {
     double width = (double)label->box.x2 - label->box.x1, height = (double)label->box.y2 - label->box.y1;
@@ -66,7 +55,7 @@ qmtcnn_status qmt_truth_from_dataset(const qmt_dataset *dataset, int min_face, q
     for (size_t i = 0; i < truth->count; i++) {
         const qmt_picture *picture = &dataset->pictures[i];
         qmt_truth_picture *to = &truth->pictures[i];
-        to->key = make_key(picture->name);
+        to->key = qmt_copy_string(picture->name);
         to->faces = qmt_alloc(picture->label_count, sizeof *to->faces);
         if (!to->key || !to->faces) {
             qmt_truth_free(truth);
@@ -111,9 +100,10 @@ static int compare_entries(const void *left, const void *right)
     return order ? order : (a->index > b->index) - (a->index < b->index);
 }
 
-static size_t find_entry(const struct entry *entries, size_t count, const char *key)
+/* The record of exactly this name; else the first whose name is the same but for the ending. */
+static size_t find_entry(const struct entry *entries, size_t count, const char *name)
 {
-    struct entry wanted = {key, strlen(key), 0};
+    struct entry wanted = {name, key_length(name), 0};
     size_t low = 0, high = count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
@@ -122,6 +112,9 @@ static size_t find_entry(const struct entry *entries, size_t count, const char *
         else
             high = middle;
     }
+    for (size_t i = low; i < count && compare_names(&entries[i], &wanted) == 0; i++)
+        if (strcmp(entries[i].name, name) == 0)
+            return entries[i].index;
     return low < count && compare_names(&entries[low], &wanted) == 0 ? entries[low].index : SIZE_MAX;
 }
 

@@ -21,7 +21,7 @@ typedef struct qmt_truth_face {
 } qmt_truth_face;
 
 typedef struct qmt_truth_picture {
-    char *key; /* "event/file", without an ending */
+    char *key; /* "event/file", with or without an ending */
     qmt_truth_face *faces;
     size_t count;
 } qmt_truth_picture;
@@ -41,8 +41,9 @@ void qmt_truth_free(qmt_truth *truth);
 
 /* Faces of a setting. */
 size_t qmt_truth_faces(const qmt_truth *truth, qmt_setting setting);
-/* For each picture of `truth` the index of its record in `detections`, or SIZE_MAX where it has none ("event/file",
- * endings left out). *missing: how many have none. index[] has truth->count elements. */
+/* For each picture of `truth` the index of its record in `detections`, or SIZE_MAX where it has none: the record of
+ * that name, or of that name with another ending or none. *missing: how many have none. index[] has truth->count
+ * elements. */
 qmtcnn_status qmt_truth_align(const qmt_truth *truth, const qmt_detections *detections, size_t *index, size_t *missing,
                               qmtcnn_error *error);
 /* Drops the pictures that `detections` has no record of: for a part of a data set. */

@@ -47,6 +47,8 @@ typedef struct qmt_net_table {
 /* The design's table with the given activation (ReLU or PReLU) and with or without batch normalization in all layers
  * but the heads. Fully connected layers are convolutions over the whole map. */
 qmt_net_table qmt_net_table_for(qmt_net_id id, qmt_activation activation, bool batch_norm);
+/* Does each entry of quantize.keep_fp32 name a layer of these networks? */
+qmtcnn_status qmt_net_check_keep(const char *keep_fp32, qmtcnn_error *error);
 /* Multiply-adds of one sample: forward pass, and all that training does (forward, both gradients, none for the
  * input's). */
 double qmt_net_forward_macs(const qmt_net_table *table);

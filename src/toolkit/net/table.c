@@ -160,3 +160,27 @@ qmtcnn_status qmt_net_table_parse(const char *text, qmt_net_table *table, qmtcnn
         return qmt_fail(error, QMTCNN_ERROR_FORMAT, "network table: can't read '%.60s'", text);
     return qmt_net_table_check(table, error);
 }
+
+static bool is_layer(const void *state, const char *entry)
+{
+    (void)state;
+    for (int id = 0; id < qmt_net_count; id++) {
+        const qmt_net_table table = qmt_net_table_for((qmt_net_id)id, QMT_ACTIVATION_RELU, true);
+        for (int i = 0; i < table.layer_count; i++)
+            if (qmt_in_list(entry, qmt_net_name(table.id), table.layers[i].name))
+                return true;
+    }
+    return false;
+}
+
+qmtcnn_status qmt_net_check_keep(const char *keep_fp32, qmtcnn_error *error)
+{
+    char unknown[qmt_max_name + 8];
+    if (qmt_list_is_known(keep_fp32, is_layer, NULL, unknown))
+        return QMTCNN_OK;
+    return qmt_fail(
+        error, QMTCNN_ERROR_ARGUMENT,
+        "'quantize.keep_fp32': the networks have no layer '%s'; give conv1 to conv4, fc or heads (all heads "
+        "of a network), such as pnet/conv1",
+        unknown);
+}

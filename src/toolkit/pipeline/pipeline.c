@@ -12,8 +12,8 @@
 #include "toolkit/deploy/deploy.h"
 #include "toolkit/evaluate/scores.h"
 #include "toolkit/log/progress.h"
-#include "toolkit/pipeline/data_key.h"
 #include "toolkit/pipeline/run.h"
+#include "toolkit/train/checkpoint.h"
 #include "toolkit/train/train.h"
 
 /* Formats a path below the working folder. */
@@ -98,14 +98,20 @@ qmtcnn_status qmt_run_open_data(const qmt_run *run, const char *split, qmt_datas
     return qmt_dataset_open_as(&run->config->data, run->data, split, dataset, error);
 }
 
-/* What other settings or other data began is not resumed, but begun anew (a training is set aside). Ranks share the
- * working folder, so the first one looks and tells the others. */
-static qmtcnn_status may_resume(qmt_run *run, const char *name, uint64_t key, bool *resume, qmtcnn_error *error)
+/* What other settings or other data began is not resumed, but begun anew, and a training (in the folder `older`, or
+ * NULL) set aside. Ranks share the working folder, so the first one looks and tells the others. */
+static qmtcnn_status may_resume(qmt_run *run, const char *name, uint64_t key, const char *older, bool *resume,
+                                qmtcnn_error *error)
 {
     qmtcnn_status status = QMTCNN_OK;
     bool again = false;
-    if (qmt_ranks_rank(run->ranks) == 0)
-        status = qmt_step_start(&run->steps, name, key, &again, error);
+    if (qmt_ranks_rank(run->ranks) == 0) {
+        again = qmt_step_was_started(&run->steps, name, key);
+        if (!again && older) /* before the step counts as started: a kill in between may not leave it to be resumed */
+            status = qmt_checkpoint_set_aside(older, error);
+        if (!again && status == QMTCNN_OK)
+            status = qmt_step_start(&run->steps, name, key, error);
+    }
     qmtcnn_status agreed = qmt_ranks_agree(run->ranks, status);
     if (agreed != QMTCNN_OK)
         return status != QMTCNN_OK ? status : qmt_fail(error, agreed, "another rank stopped; see its message");
@@ -165,25 +171,6 @@ static qmtcnn_status undo_calibration_for_all(qmt_run *run, qmtcnn_error *error)
     return status;
 }
 
-/* The key of a step of one network. What is set for the other two does not count: who changes O-Net's training keeps
- * the P-Net and R-Net that are there. Nor does where the data lies: take_data() looks at what it is. */
-static qmtcnn_status net_step_key(qmt_run *run, const char *name, const char *sections, qmt_net_id net, uint64_t *key,
-                                  qmtcnn_error *error)
-{
-    qmt_config alike = *run->config;
-    for (int i = 0; i < qmt_net_count; i++) {
-        alike.prepare[i] = alike.prepare[net];
-        alike.train[i] = alike.train[net];
-    }
-    qmt_data_config_drop_folders(&alike.data);
-    char *text = qmt_config_text(&alike);
-    if (!text)
-        return qmt_fail_memory(error, sizeof alike, "the configuration");
-    *key = qmt_step_key_for(&run->steps, text, name, sections);
-    qmt_free(text);
-    return QMTCNN_OK;
-}
-
 static qmtcnn_status prepare_samples(qmt_run *run, qmt_net_id net, qmtcnn_error *error)
 {
     const qmt_config *config = run->config;
@@ -194,17 +181,18 @@ static qmtcnn_status prepare_samples(qmt_run *run, qmt_net_id net, qmtcnn_error 
     snprintf(manifest, sizeof manifest, "samples/%s/manifest.json", qmt_net_name(net));
     snprintf(out, sizeof out, "%s/%s", run->samples, qmt_net_name(net));
     uint64_t key = 0;
-    qmtcnn_status status = net_step_key(run, name, "data,prepare", net, &key, error);
+    qmtcnn_status status = qmt_run_net_key(run, name, "data,prepare,detect", net, &key, error);
     if (status == QMTCNN_OK && skip(run, name, key, manifest))
         return QMTCNN_OK;
     bool resume = false;
     if (status == QMTCNN_OK)
-        status = may_resume(run, name, key, &resume, error);
+        status = may_resume(run, name, key, NULL, &resume, error);
     if (status == QMTCNN_OK && prepare->mine)
         status = undo_calibration_for_all(run, error);
     if (status != QMTCNN_OK)
         return status;
-    qmt_variant variant = strcmp(prepare->mine_precision, "int8") == 0 ? QMT_VARIANT_QAT : QMT_VARIANT_FP32;
+    const qmt_variant int8 = config->quantize.qat ? QMT_VARIANT_QAT : QMT_VARIANT_PTQ;
+    const qmt_variant variant = strcmp(prepare->mine_precision, "int8") == 0 ? int8 : QMT_VARIANT_FP32;
     qmt_prepare_options options = {.net = net,
                                    .out = out,
                                    .models = prepare->mine ? run->models[variant] : NULL,
@@ -221,44 +209,22 @@ static qmtcnn_status prepare_samples(qmt_run *run, qmt_net_id net, qmtcnn_error 
     return status;
 }
 
-/* All steps from here on depend on the pictures and labels as they are now, not only on where they are. The first rank
- * looks; a number of 64 bits travels to the others as two doubles. */
-static qmtcnn_status take_data(qmt_run *run, const char *folder, bool train, qmtcnn_error *error)
-{
-    static const char *const splits[] = {"val", "train"};
-    const qmt_data_config *data = &run->config->data;
-    qmtcnn_status status = QMTCNN_OK;
-    double halves[4] = {0};
-    for (int i = 0; status == QMTCNN_OK && i < 1 + train && qmt_ranks_rank(run->ranks) == 0; i++) {
-        uint64_t key = 0;
-        status = qmt_data_key(data, folder, splits[i], &key, error);
-        halves[2 * i] = (double)(key >> 32);
-        halves[2 * i + 1] = (double)(key & UINT32_MAX);
-    }
-    qmtcnn_status agreed = qmt_ranks_agree(run->ranks, status);
-    if (agreed != QMTCNN_OK)
-        return status != QMTCNN_OK ? status : qmt_fail(error, agreed, "another rank stopped; see its message");
-    status = qmt_ranks_sum_double(run->ranks, halves, 4, error);
-    for (int i = 0; i < 2; i++)
-        qmt_step_mix(&run->steps, (uint64_t)halves[2 * i] << 32 | (uint64_t)halves[2 * i + 1]);
-    return status;
-}
-
 static qmtcnn_status train_network(qmt_run *run, qmt_net_id net, qmtcnn_error *error)
 {
     const qmt_config *config = run->config;
     double start = qmt_seconds();
-    char name[32], store[qmt_path_size + 32], best[64];
+    char name[32], store[qmt_path_size + 32], older[qmt_path_size + 32], best[64];
     snprintf(name, sizeof name, "train-%s", qmt_net_name(net));
     snprintf(best, sizeof best, "models/mtcnn_fp32/%s.onnx", qmt_net_name(net));
     snprintf(store, sizeof store, "%s/%s", run->samples, qmt_net_name(net));
     uint64_t key = 0;
-    qmtcnn_status status = net_step_key(run, name, "train,quantize,augment", net, &key, error);
+    qmtcnn_status status = qmt_run_net_key(run, name, "train,quantize,augment", net, &key, error);
     if (status == QMTCNN_OK && skip(run, name, key, best))
         return QMTCNN_OK;
     bool resume = false;
+    snprintf(older, sizeof older, "%s/%s", run->checkpoints, qmt_net_name(net));
     if (status == QMTCNN_OK)
-        status = may_resume(run, name, key, &resume, error);
+        status = may_resume(run, name, key, older, &resume, error);
     if (status != QMTCNN_OK)
         return status;
     qmt_train_options options = {.net = net,
@@ -333,23 +299,44 @@ static qmtcnn_status calibrate_scores(qmt_run *run, qmtcnn_error *error)
     return status;
 }
 
+/* TensorRT's scripts of an earlier export, which would stand beside files that TensorRT can't take. */
+static qmtcnn_status remove_scripts(const char *folder, qmtcnn_error *error)
+{
+    static const char *const names[] = {"build_tensorrt_engines.sh", "build_tensorrt_engines.bat"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char *path = qmt_path_join(folder, names[i]);
+        if (!path)
+            return qmt_fail_memory(error, qmt_path_size, "a path");
+        remove(path);
+        qmt_free(path);
+    }
+    return QMTCNN_OK;
+}
+
 static qmtcnn_status export_models(qmt_run *run, qmtcnn_error *error)
 {
     double start = qmt_seconds();
     qmt_variant last = run->config->quantize.qat ? QMT_VARIANT_QAT : QMT_VARIANT_PTQ;
+    const bool tensorrt = strcmp(run->config->export.target, "tensorrt") == 0;
+    char output[64];
+    qmtcnn_status status = qmt_run_take_profile(run, error);
+    if (status != QMTCNN_OK)
+        return status;
     uint64_t key = qmt_step_key(&run->steps, "export", "export,detect");
-    const char *script = last == QMT_VARIANT_QAT ? "models/mtcnn_qat/build_tensorrt_engines.sh"
-                                                 : "models/mtcnn_ptq/build_tensorrt_engines.sh";
-    if (skip(run, "export", key, script) || qmt_ranks_rank(run->ranks) != 0)
+    snprintf(output, sizeof output, "models/mtcnn_%s/%s", qmt_variant_name(last),
+             tensorrt ? "build_tensorrt_engines.sh" : "onet.onnx");
+    if (skip(run, "export", key, output) || qmt_ranks_rank(run->ranks) != 0)
         return QMTCNN_OK;
     const bool calibrated = run->config->calibrate.scores && run->config->export.calibrated;
-    qmtcnn_status status = calibrated ? mark_calibrated(run, true, error) : QMTCNN_OK;
+    if (calibrated)
+        status = mark_calibrated(run, true, error);
     if (status == QMTCNN_OK)
         status = export_all(run, calibrated, error);
     if (status == QMTCNN_OK && !calibrated)
         status = mark_calibrated(run, false, error);
     if (status == QMTCNN_OK)
-        status = qmt_write_tensorrt_scripts(run->models[last], run->config, error);
+        status = tensorrt ? qmt_write_tensorrt_scripts(run->models[last], run->config, error)
+                          : remove_scripts(run->models[last], error);
     if (status == QMTCNN_OK)
         status = finish(run, "export", key, start, error);
     return status;
@@ -359,7 +346,7 @@ static qmtcnn_status write_report(qmt_run *run, qmtcnn_error *error)
 {
     double start = qmt_seconds();
     const char *real = run->config->evaluate.real_data;
-    qmtcnn_status status = real[0] ? take_data(run, real, false, error) : QMTCNN_OK;
+    qmtcnn_status status = real[0] ? qmt_run_take_real_data(run, error) : QMTCNN_OK;
     if (status != QMTCNN_OK)
         return status;
     uint64_t key = qmt_step_key(&run->steps, "report", "evaluate,detect,data");
@@ -412,13 +399,17 @@ qmtcnn_status qmt_pipeline_run(const qmt_config *config, qmt_ranks *ranks, qmtcn
     char seed[32];
     snprintf(seed, sizeof seed, "seed %llu", (unsigned long long)config->run.seed);
     qmt_step_key(&run->steps, seed, "");
-    status = name_folders(run, error);
+    status = qmt_run_check_settings(config, error);
+    if (status == QMTCNN_OK)
+        status = name_folders(run, error);
     if (status == QMTCNN_OK)
         status = save_config(run, error);
     if (status == QMTCNN_OK)
         status = check(run, make_pictures(run, error), error);
     if (status == QMTCNN_OK)
-        status = take_data(run, run->data, true, error);
+        status = qmt_run_take_data(run, error);
+    if (status == QMTCNN_OK)
+        status = check(run, qmt_run_check_data(run, error), error);
     for (int net = QMT_PNET; net <= QMT_ONET; net++) {
         if (status == QMTCNN_OK)
             status = check(run, prepare_samples(run, (qmt_net_id)net, error), error);

@@ -82,7 +82,7 @@ static qmtcnn_status measure_stages(const qmt_run *run, const char *int8, struct
         for (int net = 0; status == QMTCNN_OK && net < qmt_net_count; net++) {
             qmt_network_source sources[qmt_net_count];
             qmt_sources_all(sources, precision ? int8 : run->models[QMT_VARIANT_FP32],
-                            precision ? QMTCNN_PRECISION_INT8 : QMTCNN_PRECISION_FP32);
+                            precision ? QMTCNN_PRECISION_AUTO : QMTCNN_PRECISION_FP32);
             status = qmt_stage_evaluate(sources, (qmt_net_id)net, results->val, config, &options, config->run.threads,
                                         &results->stages[results->stage_count], error);
             results->stage_count += status == QMTCNN_OK;
@@ -98,7 +98,7 @@ static qmtcnn_status measure_real(const qmt_run *run, struct results *results, q
     qmt_dataset *dataset = NULL;
     if (!folder[0])
         return QMTCNN_OK;
-    qmtcnn_status status = qmt_dataset_open_as(&config->data, folder, "val", &dataset, error);
+    qmtcnn_status status = qmt_run_open_real(run, &dataset, error);
     for (int v = 0; status == QMTCNN_OK && v < qmt_variant_count; v++) {
         bool fp32 = v == QMT_VARIANT_FP32;
         if (v == QMT_VARIANT_QAT && !config->quantize.qat)
@@ -109,7 +109,7 @@ static qmtcnn_status measure_real(const qmt_run *run, struct results *results, q
             break;
         }
         results->real_evaluations[v] = evaluation;
-        status = qmt_evaluate_models(run->models[v], fp32 ? QMTCNN_PRECISION_FP32 : QMTCNN_PRECISION_INT8, dataset,
+        status = qmt_evaluate_models(run->models[v], fp32 ? QMTCNN_PRECISION_FP32 : QMTCNN_PRECISION_AUTO, dataset,
                                      config, evaluation, NULL, error);
     }
     qmt_dataset_free(dataset);
@@ -149,19 +149,38 @@ static void read_times(const qmt_run *run, struct results *results)
     add_step(run, results, "export");
 }
 
+static char *picture_path(const qmt_run *run, bool worst, int number)
+{
+    return qmt_format("%s/pictures/%s-%02d.jpg", run->report, worst ? "mistakes" : "found", number);
+}
+
+/* Those of an earlier report that had more than `count`. */
+static qmtcnn_status remove_pictures_after(const qmt_run *run, bool worst, int count, qmtcnn_error *error)
+{
+    for (bool there = true; there;) {
+        char *path = picture_path(run, worst, ++count);
+        if (!path)
+            return qmt_fail_memory(error, qmt_path_size, "a path");
+        there = qmt_file_exists(path) && remove(path) == 0;
+        qmt_free(path);
+    }
+    return QMTCNN_OK;
+}
+
 static qmtcnn_status write_pictures(const qmt_run *run, const qmt_examples *examples, qmtcnn_error *error)
 {
     qmtcnn_status status = QMTCNN_OK;
     int worst = 0, best = 0;
     for (size_t i = 0; status == QMTCNN_OK && i < examples->count; i++) {
         const qmt_example *example = &examples->items[i];
-        char *path = qmt_format("%s/pictures/%s-%02d.jpg", run->report, example->worst ? "mistakes" : "found",
-                                example->worst ? ++worst : ++best);
+        char *path = picture_path(run, example->worst, example->worst ? ++worst : ++best);
         status = path ? qmt_file_write(path, example->jpeg, example->size, error)
                       : qmt_fail_memory(error, qmt_path_size, "a path");
         qmt_free(path);
     }
-    return status;
+    if (status == QMTCNN_OK)
+        status = remove_pictures_after(run, true, worst, error);
+    return status == QMTCNN_OK ? remove_pictures_after(run, false, best, error) : status;
 }
 
 static qmtcnn_status write_json(const qmt_run *run, const qmt_report *report, qmtcnn_error *error)

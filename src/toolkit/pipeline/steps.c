@@ -87,20 +87,21 @@ static qmtcnn_status write_state(const qmt_steps *steps, const char *name, const
     return status;
 }
 
-qmtcnn_status qmt_step_start(const qmt_steps *steps, const char *name, uint64_t key, bool *again, qmtcnn_error *error)
+bool qmt_step_was_started(const qmt_steps *steps, const char *name, uint64_t key)
+{
+    char *begun = qmt_format("%s.begun", name);
+    json_t *state = begun ? read_state(steps, begun) : NULL;
+    bool started = has_key(state, key);
+    json_decref(state);
+    qmt_free(begun);
+    return started;
+}
+
+qmtcnn_status qmt_step_start(const qmt_steps *steps, const char *name, uint64_t key, qmtcnn_error *error)
 {
     char *begun = qmt_format("%s.begun", name), *text = qmt_format("{\"key\": \"%016" PRIx64 "\"}\n", key);
-    qmtcnn_status status = QMTCNN_OK;
-    *again = false;
-    if (begun && text) {
-        json_t *state = read_state(steps, begun);
-        *again = has_key(state, key);
-        json_decref(state);
-        if (!*again)
-            status = write_state(steps, begun, text, error);
-    } else {
-        status = qmt_fail_memory(error, state_limit, "a step's state");
-    }
+    qmtcnn_status status =
+        begun && text ? write_state(steps, begun, text, error) : qmt_fail_memory(error, state_limit, "a step's state");
     qmt_free(text);
     qmt_free(begun);
     return status;

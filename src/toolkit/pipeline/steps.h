@@ -22,9 +22,11 @@ uint64_t qmt_step_key_for(qmt_steps *steps, const char *config_text, const char 
 void qmt_step_mix(qmt_steps *steps, uint64_t value);
 /* Was it finished with this key, and is `output` (below the working folder) still there? */
 bool qmt_step_done(const qmt_steps *steps, const char *name, uint64_t key, const char *output);
-/* Notes that the step starts with this key. *again: it was started with the same key before and may be resumed; false
- * where it never was, or other settings were in force then. */
-qmtcnn_status qmt_step_start(const qmt_steps *steps, const char *name, uint64_t key, bool *again, qmtcnn_error *error);
+/* Was it last started with this key, so that it may be resumed? false where it never was, or other settings were in
+ * force then. */
+bool qmt_step_was_started(const qmt_steps *steps, const char *name, uint64_t key);
+/* Notes that the step starts with this key. */
+qmtcnn_status qmt_step_start(const qmt_steps *steps, const char *name, uint64_t key, qmtcnn_error *error);
 /* Marks it finished. */
 qmtcnn_status qmt_step_finish(const qmt_steps *steps, const char *name, uint64_t key, double seconds,
                               qmtcnn_error *error);

@@ -118,6 +118,19 @@ size_t qmt_fake_quantize(const float *x, float *y, uint8_t *passes, size_t count
     return qmt_fake_quantize_inline(x, y, passes, count, scale);
 }
 
+bool qmt_list_is_known(const char *list, qmt_list_check known, const void *state, char unknown[qmt_max_name + 8])
+{
+    while (*list) {
+        list += strspn(list, ", ");
+        size_t length = strcspn(list, ", ");
+        snprintf(unknown, qmt_max_name + 8, "%.*s", (int)length, list);
+        if (length > 0 && !known(state, unknown))
+            return false;
+        list += length;
+    }
+    return true;
+}
+
 bool qmt_in_list(const char *list, const char *net, const char *name)
 {
     char full[qmt_max_name + 8];

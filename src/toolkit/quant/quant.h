@@ -46,6 +46,9 @@ float qmt_observer_range(const qmt_observer *observer, qmt_observer_kind kind, f
  * NULL; x and y may be the same. `scale` > 0; x may be infinite (clipped) but no NaN. */
 size_t qmt_fake_quantize(const float *x, float *y, uint8_t *passes, size_t count, float scale);
 
+/* Does `known` know each entry of a list such as keep_fp32? Else the first that it does not, cut to fit. */
+typedef bool (*qmt_list_check)(const void *state, const char *entry);
+bool qmt_list_is_known(const char *list, qmt_list_check known, const void *state, char unknown[qmt_max_name + 8]);
 /* Is this layer (its name, with or without "pnet/" before it) in a comma-separated list, such as keep_fp32? */
 bool qmt_in_list(const char *list, const char *net, const char *name);
 

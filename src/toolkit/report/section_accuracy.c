@@ -168,7 +168,7 @@ static qmtcnn_status size_figure(qmt_text *page, const qmt_variants *variants, q
 static void interval_line(qmt_text *page, const char *name, double retention, const qmt_difference *difference)
 {
     char text[256];
-    if (difference->resamplings == 0)
+    if (difference->resamplings == 0 || isnan(retention))
         return;
     snprintf(text, sizeof text,
              "%s keeps %.2f %% of FP32's AP (95 %% interval %.2f to %.2f %%; paired bootstrap over pictures, %d "
@@ -226,11 +226,12 @@ void qmt_section_real(qmt_text *page, const qmt_report *report)
     }
     const qmt_evaluation *int8 = real->evaluations[2];
     const char *const names[3] = {"FP32", "PTQ", real->evaluations[1] ? "QAT" : "INT8"};
+    const bool synthetic = !report->config->data.dir[0];
     char text[qmt_path_size + 256];
-    snprintf(text, sizeof text,
-             "The same models, which were trained on synthetic faces alone, on the val split of %s: %s faces in %s "
-             "pictures. All other figures on this page are of synthetic pictures.",
-             real->name, qmt_cell_count(int8->faces).text, qmt_cell_count(int8->pictures).text);
+    snprintf(text, sizeof text, "The same models%s on the val split of %s: %s faces in %s pictures.%s",
+             synthetic ? ", which were trained on synthetic faces alone," : "", real->name,
+             qmt_cell_count(int8->faces).text, qmt_cell_count(int8->pictures).text,
+             synthetic ? " All other figures on this page are of synthetic pictures." : "");
     qmt_html_section(page, heading, text);
     figures_table(page, real->evaluations, names);
 }

@@ -98,7 +98,9 @@ static qmtcnn_status create_net(qmt_training *training, const qmt_train_options 
     training->gradients = qmt_alloc_zero((size_t)training->groups, sizeof *training->gradients);
     if (!training->outputs || !training->gradients)
         return qmt_fail_memory(error, (size_t)training->groups * sizeof *training->outputs, "a batch");
-    qmtcnn_status status = qmt_net_create(&training->table, options->seed, &training->net, error);
+    qmtcnn_status status = qmt_net_check_keep(training->config->quantize.keep_fp32, error);
+    if (status == QMTCNN_OK)
+        status = qmt_net_create(&training->table, options->seed, &training->net, error);
     if (status == QMTCNN_OK)
         status = qmt_training_create_pass(training, error);
     if (status == QMTCNN_OK)
