@@ -157,11 +157,11 @@ typedef enum qmtcnn_format {
 
 /* A picture that the caller owns; it is only read. Rows may be padded. */
 typedef struct qmtcnn_image {
-    const uint8_t *pixels;
-    int width, height; /* pixels, 1 to 65,535 each, at most 2^28 pixels in all */
-    ptrdiff_t stride;  /* bytes from one row to the next; negative for bottom-up pictures */
+    const uint8_t *pixels; /* the first byte of the top row, which is the last in memory where stride is negative */
+    int width, height;     /* pixels, 1 to 65,535 each, at most 2^28 pixels in all */
+    ptrdiff_t stride;      /* bytes from one row to the next; negative for bottom-up pictures */
     qmtcnn_format format;
-    const uint8_t *chroma;   /* NV12: the UV plane; NULL elsewhere, or to find it right after the Y plane */
+    const uint8_t *chroma;   /* NV12: the UV plane's top row; NULL elsewhere, or to find it right after the Y plane */
     ptrdiff_t chroma_stride; /* NV12: bytes a row of the UV plane; 0: as `stride` */
 } qmtcnn_image;
 

@@ -248,6 +248,61 @@ static void test_checkpoint(void **unused)
     test_remove_folder(folder);
 }
 
+/* Observers that can't be would keep calibration busy forever; a table that claims more than the file holds takes no
+ * memory for it. */
+static void test_impossible_checkpoint(void **unused)
+{
+    (void)unused;
+    char *folder = test_make_folder(), path[600];
+    snprintf(path, sizeof path, "%s/net.safetensors", folder);
+    qmt_net_table table = qmt_net_table_for(QMT_PNET, QMT_ACTIVATION_RELU, true), read;
+    qmt_net *net = NULL;
+    qmt_tensors_file *file = NULL;
+    qmtcnn_error error;
+    assert_ok(qmt_net_create(&table, 1, &net, &error), &error);
+    const float limits[] = {-1, 3, 0.75f};
+    for (size_t i = 0; i < 3; i++) {
+        net->layers[2].input.histogram_limit = limits[i];
+        save(net, path);
+        assert_ok(qmt_tensors_open(path, &file, &error), &error);
+        assert_int_equal(qmt_net_load(net, file, &error), QMTCNN_ERROR_FORMAT);
+        assert_non_null(strstr(error.message, "net.conv3.input"));
+        qmt_tensors_close(file);
+    }
+    net->layers[2].input.histogram_limit = 4;
+    net->layers[2].input.batches = -1;
+    save(net, path);
+    assert_ok(qmt_tensors_open(path, &file, &error), &error);
+    assert_int_equal(qmt_net_load(net, file, &error), QMTCNN_ERROR_FORMAT);
+    qmt_tensors_close(file);
+    void *bytes = NULL;
+    size_t size = 0;
+    qmt_net_reset_observers(net);
+    save(net, path);
+    assert_ok(qmt_file_read(path, 1 << 24, &bytes, &size, &error), &error);
+    char text[qmt_table_text_size], larger[qmt_table_text_size];
+    qmt_net_table_text(&table, text);
+    table.layers[0].out_channels = 90;
+    table.layers[1].in_channels = 90;
+    qmt_net_table_text(&table, larger);
+    assert_int_equal(strlen(text), strlen(larger));
+    size_t at = 0;
+    while (at + 16 < size && memcmp((char *)bytes + at, text, 16) != 0)
+        at++;
+    assert_true(at + strlen(text) < size && strlen(text) > 16);
+    for (size_t i = 0; i < strlen(text); i++)
+        if (text[i] != larger[i])
+            ((char *)bytes)[at + i] = larger[i];
+    assert_ok(qmt_file_write(path, bytes, size, &error), &error);
+    qmt_free(bytes);
+    assert_ok(qmt_tensors_open(path, &file, &error), &error);
+    assert_int_equal(qmt_net_table_load(file, &read, &error), QMTCNN_ERROR_FORMAT);
+    assert_non_null(strstr(error.message, "net.conv1.weight"));
+    qmt_tensors_close(file);
+    qmt_net_free(net);
+    test_remove_folder(folder);
+}
+
 static void test_foreign_checkpoint(void **unused)
 {
     (void)unused;
@@ -426,6 +481,7 @@ int main(void)
         cmocka_unit_test(test_tree),
         cmocka_unit_test(test_checkpoint),
         cmocka_unit_test(test_foreign_checkpoint),
+        cmocka_unit_test(test_impossible_checkpoint),
         cmocka_unit_test(test_errors_name_the_layer),
         cmocka_unit_test(test_memory),
         cmocka_unit_test(test_pnet_learns),

@@ -359,6 +359,53 @@ static void int8_weights_are_read(void **state)
     qmt_model_free(model);
 }
 
+/* Only the weights pass Q and DQ: FP32 weights, but the rounded ones. */
+static void weights_alone_are_rounded(void **state)
+{
+    (void)state;
+    qmtcnn_error error;
+    qmt_model *model = test_make_model(QMT_PNET, true, QMT_ACTIVATION_RELU, 26), *result;
+    QmtOnnx__Model *file = unpack(model, NULL);
+    const qmt_layer *layer = &model->layers[1];
+    char name[64];
+    /* The quantizer before it becomes an Identity, and so does its partner. */
+    QmtOnnx__Node *convolution = find_node(file, layer->name), *dequantize = NULL, *quantize = NULL;
+    for (size_t i = 0; i < file->graph->n_node; i++)
+        if (strcmp(file->graph->node[i]->output[0], convolution->input[0]) == 0)
+            dequantize = file->graph->node[i];
+    assert_non_null(dequantize);
+    for (size_t i = 0; i < file->graph->n_node; i++)
+        if (strcmp(file->graph->node[i]->output[0], dequantize->input[0]) == 0)
+            quantize = file->graph->node[i];
+    assert_non_null(quantize);
+    QmtOnnx__Node *const both[] = {quantize, dequantize};
+    for (int i = 0; i < 2; i++) {
+        set_text(&both[i]->op_type, "Identity");
+        free(both[i]->input[1]);
+        free(both[i]->input[2]);
+        both[i]->n_input = 1;
+    }
+    snprintf(name, sizeof name, "%s_weight_scale", layer->name);
+    float scales[64];
+    for (int c = 0; c < layer->out_channels; c++) {
+        scales[c] = layer->weight_scale[c] / 2; /* clips some */
+        raw_float(find_tensor(file, name), (size_t)c, scales[c]);
+    }
+    assert_ok(read_edited(file, &result, &error), &error);
+    assert_null(result->layers[1].weight_int8);
+    const size_t taps = qmt_layer_taps(layer);
+    int clipped = 0;
+    for (int c = 0; c < layer->out_channels; c++)
+        for (size_t i = 0; i < taps; i++) {
+            const float whole = fminf(fmaxf(rintf(layer->weight[(size_t)c * taps + i] / scales[c]), -127), 127);
+            assert_true(result->layers[1].weight[(size_t)c * taps + i] == whole * scales[c]);
+            clipped += fabsf(whole) == 127;
+        }
+    assert_true(clipped > 0);
+    qmt_model_free(result);
+    qmt_model_free(model);
+}
+
 /* Files without our metadata have their landmarks as Caffe does. */
 static void foreign_landmarks_are_planar(void **state)
 {
@@ -561,8 +608,8 @@ int main(void)
         cmocka_unit_test(written_models_are_read_back), cmocka_unit_test(fp32_and_single_heads),
         cmocka_unit_test(writing_wrong_models_fails),   cmocka_unit_test(gemm_is_a_convolution),
         cmocka_unit_test(batch_norm_is_folded),         cmocka_unit_test(int8_weights_are_read),
-        cmocka_unit_test(foreign_landmarks_are_planar), cmocka_unit_test(planted_faults_are_named),
-        cmocka_unit_test(files_that_cannot_be_read),
+        cmocka_unit_test(weights_alone_are_rounded),    cmocka_unit_test(foreign_landmarks_are_planar),
+        cmocka_unit_test(planted_faults_are_named),     cmocka_unit_test(files_that_cannot_be_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

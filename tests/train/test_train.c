@@ -444,6 +444,13 @@ static void finetuning_from_folded_networks(void **state)
         print_message("loss from the checkpoint %.4f, from %s %.4f\n", wanted, path, got);
         assert_true(fabs(got / wanted - 1) < room);
     }
+    snprintf(path, sizeof path, "%s/whole/pnet/fp32.safetensors", made->folder);
+    const double before = first_loss(made, &tuned, path);
+    /* The same network, folded, though its table is the same. */
+    snprintf(path, sizeof path, "%s/whole/pnet/ptq.safetensors", made->folder);
+    const double calibrated = first_loss(made, &tuned, path);
+    print_message("from fp32.safetensors %.4f, from ptq.safetensors %.4f\n", before, calibrated);
+    assert_true(fabs(calibrated / before - 1) < room);
     snprintf(path, sizeof path, "%s/whole/pnet/qat.safetensors", made->folder);
     tuned.config.train[QMT_PNET].batch_norm = false;
     double plain = first_loss(made, &tuned, path);

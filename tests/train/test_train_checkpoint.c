@@ -213,6 +213,9 @@ static void older_runs_move_aside(void **state)
         assert_false(qmt_folder_exists(folder));
         assert_true(has(i ? second : first, "step-00000010.safetensors"));
     }
+    touch(folder, "qat.safetensors"); /* results alone are an older run's, too */
+    assert_ok(qmt_checkpoint_set_aside(folder, &error), &error);
+    assert_false(qmt_folder_exists(folder));
     qmt_free(second);
     qmt_free(first);
     qmt_free(folder);
@@ -226,7 +229,7 @@ static void history_is_cut_back(void **state)
     qmt_history *history = NULL;
     char *folder = test_make_folder(), *path = qmt_path_join(folder, "history.json");
     qmt_figures figures = {.samples = 9, .score = 0.25, .landmark_error = NAN};
-    assert_ok(qmt_history_open(folder, "pnet", 0, &history, &error), &error);
+    assert_ok(qmt_history_open(folder, "pnet", 0, false, &history, &error), &error);
     for (int64_t i = 0; i < 4; i++) {
         qmt_epoch epoch = {.epoch = i, .step = 10 * i, .qat = i > 1, .total = 2.5, .fp32 = &figures};
         assert_ok(qmt_history_add(history, &epoch, &error), &error);
@@ -234,7 +237,7 @@ static void history_is_cut_back(void **state)
     assert_ok(qmt_history_set_ptq(history, 1, &figures, &figures, &error), &error);
     assert_ok(qmt_history_set_best(history, false, 1, 0.25, &error), &error);
     qmt_history_free(history);
-    assert_ok(qmt_history_open(folder, "pnet", 3, &history, &error), &error);
+    assert_ok(qmt_history_open(folder, "pnet", 3, true, &history, &error), &error);
     qmt_epoch again = {.epoch = 3, .qat = true, .total = NAN, .fp32 = &figures, .int8 = &figures};
     assert_ok(qmt_history_add(history, &again, &error), &error);
     qmt_history_free(history);
@@ -250,8 +253,15 @@ static void history_is_cut_back(void **state)
     assert_true(json_is_null(json_object_get(int8, "landmark_error")));
     assert_true(json_is_object(json_object_get(root, "ptq")));
     json_decref(root);
+    assert_ok(qmt_history_open(folder, "pnet", 0, true, &history, &error),
+              &error); /* calibrated before the first epoch */
+    assert_ok(qmt_history_add(history, &again, &error), &error);
+    qmt_history_free(history);
+    root = json_load_file(path, 0, NULL);
+    assert_true(json_is_object(json_object_get(root, "ptq")));
+    json_decref(root);
     touch(folder, "history.json"); /* damaged: a new one */
-    assert_ok(qmt_history_open(folder, "pnet", 3, &history, &error), &error);
+    assert_ok(qmt_history_open(folder, "pnet", 3, true, &history, &error), &error);
     assert_ok(qmt_history_add(history, &again, &error), &error);
     qmt_history_free(history);
     root = json_load_file(path, 0, NULL);

@@ -218,6 +218,8 @@ static void batch_counts(void **state)
     counts_of(ratio, all, 16, (int[4]){7, 2, 2, 5});        /* 6.9 2.3 2.3 4.6 */
     counts_of(ratio, no_landmarks, 80, (int[4]){48, 16, 16, 0});
     counts_of(no_parts, all, 64, (int[4]){48, 16, 0, 0});
+    const float steep[4] = {100, 1, 1, 1};
+    counts_of(steep, all, 16, (int[4]){13, 1, 1, 1}); /* none goes without */
     int counts[qmt_class_count];
     qmtcnn_error error;
     assert_int_equal(qmt_batch_counts(ratio, no_positives, 16, counts, &error), QMTCNN_ERROR_ARGUMENT);

@@ -3,6 +3,7 @@
 #include "runtime/model/onnx_reader.h"
 #include "runtime/model/onnx_weights.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -87,6 +88,19 @@ static qmtcnn_status add_layer(struct qmt_onnx_reader *reader, struct qmt_onnx_w
     return qmt_layer_init(*layer, name, dims[1], dims[0], dims[2], dims[3], QMT_ACTIVATION_NONE, error);
 }
 
+/* Weights that alone went through Q/DQ: FP32, but those that the two nodes make of them. */
+static void round_weights(const qmt_onnx_weights *weights, qmt_layer *layer)
+{
+    const size_t taps = qmt_layer_taps(layer);
+    for (int c = 0; c < layer->out_channels; c++) {
+        const float scale = weights->scale[weights->scale_count == 1 ? 0 : c];
+        float *row = layer->weight + (size_t)c * taps;
+        for (size_t i = 0; i < taps; i++)
+            if (isfinite(row[i]))
+                row[i] = fminf(fmaxf(rintf(row[i] / scale), -127), 127) * scale;
+    }
+}
+
 /* INT8 where both input and weights went through Q/DQ. */
 static qmtcnn_status finish_layer(struct qmt_onnx_walk *walk, const QmtOnnx__Node *node,
                                   const qmt_onnx_weights *weights, qmt_layer *layer, qmtcnn_error *error)
@@ -105,6 +119,8 @@ static qmtcnn_status finish_layer(struct qmt_onnx_walk *walk, const QmtOnnx__Nod
             status = qmt_onnx_fail(node, error, QMTCNN_ERROR_UNSUPPORTED, "more than %d weights an output on uint8",
                                    qmt_max_uint8_taps);
     }
+    if (input_scale <= 0 && weights->scale)
+        round_weights(weights, layer);
     walk->layer = layer;
     walk->scale = 0;
     walk->channels = layer->out_channels;

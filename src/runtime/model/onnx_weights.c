@@ -53,7 +53,10 @@ static qmtcnn_status read_zero_point(const qmt_onnx_graph *graph, const QmtOnnx_
         if (status != QMTCNN_OK)
             return status;
     }
-    const bool unsigned_8 = tensor ? tensor->data_type == QMT_ONNX_UINT8 : quantizes;
+    /* Since opset 21 an attribute may name the type where there is no zero point. */
+    const int64_t type = quantizes ? qmt_onnx_int(node, "output_dtype", 0) : 0;
+    const bool unsigned_8 =
+        tensor ? tensor->data_type == QMT_ONNX_UINT8 : quantizes && (type == 0 || type == QMT_ONNX_UINT8);
     const double zero = tensor && unsigned_8 && count > 0 ? qmt_onnx_value(tensor, 0) : 0;
     *integers = !unsigned_8 ? QMT_ONNX_INT8_0 : zero == 0 ? QMT_ONNX_UINT8_0 : QMT_ONNX_UINT8_128;
     if (unsigned_8 && zero != 0 && zero != 128)

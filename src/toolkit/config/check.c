@@ -13,8 +13,8 @@ static bool ends_with(const char *text, const char *end)
 
 qmt_quantize_schedule qmt_quantize_epochs(const qmt_quantize_config *config, int epochs)
 {
-    /* Whole epochs, rounded to the nearest in integers; FP32 keeps at least one epoch and so does QAT where there are
-     * two. */
+    /* Whole epochs, rounded to the nearest in integers; where there are two, FP32 and QAT have at least one each. A
+     * single one is QAT's, which only makes sense for a network that is trained already. */
     qmt_quantize_schedule schedule;
     int64_t whole = epochs;
     schedule.start = config->start_epoch >= 0 ? config->start_epoch : (int)((whole * 70 + 50) / 100);

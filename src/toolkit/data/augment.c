@@ -2,6 +2,7 @@
 #include "toolkit/data/augment_math.h"
 #include "toolkit/data/augment_steps.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { lowest_quality = 30, highest_quality = 90 };
@@ -84,7 +85,8 @@ static void move(struct work *work)
 /* A side of the patch: up to `strength` of the crop's. */
 static int patch_side(struct work *work)
 {
-    int side = (int)(qmt_random_range(work->random, 0.1f, work->config->occlude_strength) * (float)work->side);
+    const float most = work->config->occlude_strength;
+    int side = (int)(qmt_random_range(work->random, fminf(0.1f, most), most) * (float)work->side);
     return side < 1 ? 1 : side > work->side ? work->side : side;
 }
 

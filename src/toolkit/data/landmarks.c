@@ -196,7 +196,9 @@ static qmtcnn_status read_celeba(qmt_landmark_list *list, qmt_lines *lines, qmtc
         return status;
     char *boxes = qmt_path_join(list->folder, "list_bbox_celeba.txt");
     char *partition = qmt_path_join(list->folder, "list_eval_partition.txt");
-    list->aligned = strstr(list->path, "align") != NULL; /* turned and cut: the boxes are of the other edition */
+    const char *last = strrchr(list->path, '/');
+    list->aligned =
+        strstr(last ? last : list->path, "align") != NULL; /* turned and cut: the boxes are of the other edition */
     list->celeba = true;
     if (!boxes || !partition)
         status = qmt_fail_memory(error, strlen(list->folder), "a path");

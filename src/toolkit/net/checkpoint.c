@@ -34,6 +34,16 @@ static qmtcnn_status move_floats(const transfer *t, const char *name, int dims, 
     return status;
 }
 
+/* What an observer can have come to: its histogram's edge is 0 or a power of two, which doubling keeps. */
+static bool is_possible(const qmt_layer_values *values)
+{
+    const int64_t most_batches = INT64_C(1) << 40;
+    int exponent;
+    const float limit = values->input.histogram_limit;
+    return values->input_range >= 0 && values->input.maximum >= 0 && values->input.batches >= 0 &&
+           values->input.batches <= most_batches && (limit == 0 || (limit > 0 && frexpf(limit, &exponent) == 0.5f));
+}
+
 /* The observer and range of one layer's input. */
 static qmtcnn_status move_observer(const transfer *t, const char *layer, qmt_layer_values *values, qmtcnn_error *error)
 {
@@ -54,6 +64,8 @@ static qmtcnn_status move_observer(const transfer *t, const char *layer, qmt_lay
     snprintf(name, sizeof name, "net.%s.input.batches", layer);
     if (status == QMTCNN_OK)
         status = move(t, name, QMT_I64, 1, &one, 1, &observer->batches, error);
+    if (status == QMTCNN_OK && t->file && !is_possible(values))
+        status = qmt_fail(error, QMTCNN_ERROR_FORMAT, "checkpoint: what net.%s.input has seen can't be", layer);
     return status;
 }
 
@@ -86,7 +98,18 @@ qmtcnn_status qmt_net_table_load(const qmt_tensors_file *file, qmt_net_table *ta
     const char *text = qmt_tensors_metadata(file, table_key);
     if (!text)
         return qmt_fail(error, QMTCNN_ERROR_FORMAT, "no %s in the metadata: not a checkpoint of a network", table_key);
-    return qmt_net_table_parse(text, table, error);
+    qmtcnn_status status = qmt_net_table_parse(text, table, error);
+    /* Before memory is taken for what the table claims: are the weights there? */
+    for (int i = 0; status == QMTCNN_OK && i < table->layer_count; i++) {
+        const qmt_net_layer *layer = &table->layers[i];
+        const size_t shape[4] = {(size_t)layer->out_channels, (size_t)layer->in_channels, (size_t)layer->kernel,
+                                 (size_t)layer->kernel};
+        const void *data;
+        char name[64];
+        snprintf(name, sizeof name, "net.%s.weight", layer->name);
+        status = qmt_tensors_get(file, name, QMT_F32, 4, shape, &data, error);
+    }
+    return status;
 }
 
 static bool same_table(const qmt_net_table *a, const qmt_net_table *b)

@@ -122,6 +122,8 @@ typedef struct qmt_layer_quant_stats {
 } qmt_layer_quant_stats;
 int qmt_net_quant_stats(const qmt_net *net, const qmt_pass *pass, qmt_layer_quant_stats stats[qmt_net_max_layers]);
 
+/* Forgets what the observers saw, and the ranges. */
+void qmt_net_reset_observers(qmt_net *net);
 /* Ends calibration: activation ranges from the histograms (percentile); QAT starts from them. */
 void qmt_net_finish_calibration(qmt_net *net, const qmt_quantize_config *quantize);
 /* Sets what the input of layer 1 .. layer_count - 1 is quantized with: up to +-range (> 0), known from elsewhere. */

@@ -96,6 +96,14 @@ qmtcnn_status qmt_observe_input(qmt_net *net, qmt_pass *pass, int layer, int gro
     return status;
 }
 
+void qmt_net_reset_observers(qmt_net *net)
+{
+    for (int i = 0; i < net->table.layer_count; i++) {
+        qmt_observer_reset(&net->layers[i].input);
+        net->layers[i].input_range = 0;
+    }
+}
+
 void qmt_net_finish_calibration(qmt_net *net, const qmt_quantize_config *quantize)
 {
     for (int i = 1; i < net->table.layer_count; i++) {

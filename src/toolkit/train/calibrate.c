@@ -43,6 +43,7 @@ static qmtcnn_status observe(qmt_training *training, qmtcnn_error *error)
         .batch_norm_momentum = training->train->batch_norm_momentum,
         .quantize = training->config->quantize,
     };
+    qmt_net_reset_observers(training->net); /* a network to fine-tune brings what its own calibration saw */
     qmtcnn_status status = qmt_loader_seek(training->loader, training->position.step, error);
     for (int i = 0; status == QMTCNN_OK && i < training->config->quantize.calibration_batches; i++)
         status = qmt_training_forward_next(training, &state, error);

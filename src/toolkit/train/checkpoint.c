@@ -3,6 +3,7 @@
 #include "toolkit/log/progress.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,7 +53,11 @@ static qmtcnn_status unpack_position(const int64_t integers[position_integers], 
         .lowest = reals[3],
     };
     memcpy(position->sums, reals + 4, sizeof position->sums);
-    if (position->step < 0 || position->qat_start < -1 || position->epochs < 0 || position->diverging < 0)
+    bool possible = position->step >= 0 && position->qat_start >= -1 && position->qat_start <= position->step &&
+                    position->epochs >= 0 && position->diverging >= 0;
+    for (int i = 0; i < position_reals; i++)
+        possible = possible && !isnan(reals[i]);
+    if (!possible)
         return qmt_fail(error, QMTCNN_ERROR_FORMAT, "train.position holds impossible numbers");
     return QMTCNN_OK;
 }
@@ -176,14 +181,18 @@ static qmtcnn_status move_aside(const char *folder, qmtcnn_error *error)
 
 qmtcnn_status qmt_checkpoint_set_aside(const char *folder, qmtcnn_error *error)
 {
+    static const char *const results[] = {"fp32.safetensors", "ptq.safetensors", "qat.safetensors", "history.json"};
     char **names = NULL;
     size_t count = 0;
     bool used = false;
     if (!qmt_folder_exists(folder))
         return QMTCNN_OK;
     qmtcnn_status status = qmt_folder_list(folder, &names, &count, error);
-    for (size_t i = 0; status == QMTCNN_OK && i < count; i++)
+    for (size_t i = 0; status == QMTCNN_OK && i < count; i++) {
         used = used || step_in_name(names[i]) >= 0;
+        for (size_t k = 0; k < sizeof results / sizeof *results; k++)
+            used = used || strcmp(names[i], results[k]) == 0;
+    }
     qmt_names_free(names, count);
     return status == QMTCNN_OK && used ? move_aside(folder, error) : status;
 }

@@ -44,6 +44,39 @@ static qmtcnn_status take_folded(qmt_net *net, const qmt_net_table *table, const
     return status;
 }
 
+static const qmt_parameter *find(qmt_net *net, const char *layer, const char *what)
+{
+    int count;
+    const qmt_parameter *parameters = qmt_net_parameters(net, &count);
+    char name[64];
+    snprintf(name, sizeof name, "%s.bn.%s", layer, what);
+    for (int i = 0; i < count; i++)
+        if (strcmp(parameters[i].name, name) == 0)
+            return &parameters[i];
+    return NULL;
+}
+
+static const double epsilon = 1e-5; /* torch's, see net.h */
+
+/* Does normalization do nothing, as qmt_net_from_model() leaves it? Then the weights hold it (ptq.safetensors). */
+static bool is_folded(qmt_net *net)
+{
+    const qmt_net_table *table = qmt_net_get_table(net);
+    bool any = false;
+    for (int i = 0; i < table->layer_count; i++) {
+        if (!table->layers[i].batch_norm)
+            continue;
+        const char *name = table->layers[i].name;
+        const qmt_parameter *gamma = find(net, name, "gamma"), *mean = find(net, name, "mean"),
+                            *variance = find(net, name, "variance");
+        for (int c = 0; c < table->layers[i].out_channels; c++)
+            if (gamma->value[c] != 1 || mean->value[c] != 0 || fabs((double)variance->value[c] + epsilon - 1) > 1e-7)
+                return false;
+        any = true;
+    }
+    return any;
+}
+
 static qmtcnn_status take_checkpoint(qmt_net *net, const char *path, bool *folded, qmtcnn_error *error)
 {
     qmt_tensors_file *file = NULL;
@@ -56,6 +89,7 @@ static qmtcnn_status take_checkpoint(qmt_net *net, const char *path, bool *folde
         status = take_folded(net, &table, file, error);
     else if (status == QMTCNN_OK)
         status = qmt_net_load(net, file, error);
+    *folded = *folded || (status == QMTCNN_OK && is_folded(net));
     qmt_tensors_close(file);
     return status;
 }
@@ -128,18 +162,6 @@ qmtcnn_status qmt_finetune(qmt_net *net, const char *path, bool *folded, qmtcnn_
 
 /* ---- Normalization of a folded network -------------------------------------------------------- */
 
-static const qmt_parameter *find(qmt_net *net, const char *layer, const char *what)
-{
-    int count;
-    const qmt_parameter *parameters = qmt_net_parameters(net, &count);
-    char name[64];
-    snprintf(name, sizeof name, "%s.bn.%s", layer, what);
-    for (int i = 0; i < count; i++)
-        if (strcmp(parameters[i].name, name) == 0)
-            return &parameters[i];
-    return NULL;
-}
-
 /* Running statistics of all layers: the mean over the first batches. */
 static qmtcnn_status measure(qmt_training *training, qmtcnn_error *error)
 {
@@ -154,7 +176,6 @@ static qmtcnn_status measure(qmt_training *training, qmtcnn_error *error)
 
 qmtcnn_status qmt_finetune_settle(qmt_training *training, qmtcnn_error *error)
 {
-    const double epsilon = 1e-5; /* torch's, see net.h */
     qmtcnn_status status = QMTCNN_OK;
     for (int i = 0; status == QMTCNN_OK && i < training->table.layer_count; i++) {
         if (!training->table.layers[i].batch_norm)

@@ -53,7 +53,7 @@ static void cut_back(json_t *root, int64_t epochs)
     }
 }
 
-qmtcnn_status qmt_history_open(const char *folder, const char *net, int64_t epochs, qmt_history **history,
+qmtcnn_status qmt_history_open(const char *folder, const char *net, int64_t epochs, bool resumed, qmt_history **history,
                                qmtcnn_error *error)
 {
     *history = NULL;
@@ -61,7 +61,7 @@ qmtcnn_status qmt_history_open(const char *folder, const char *net, int64_t epoc
     if (!made)
         return qmt_fail_memory(error, sizeof *made, "the history");
     made->path = qmt_path_join(folder, "history.json");
-    if (made->path && epochs > 0)
+    if (made->path && resumed)
         made->root = read_history(made->path, net);
     if (made->path && !made->root)
         made->root = empty_history(net);

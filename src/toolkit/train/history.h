@@ -16,9 +16,9 @@ typedef struct qmt_epoch {
     const qmt_figures *fp32, *int8;
 } qmt_epoch;
 
-/* The history in "FOLDER/history.json", cut back to the epochs before `epochs` (0: an empty one, whatever is there). A
- * damaged file gives an empty history and a warning: it decides nothing. */
-qmtcnn_status qmt_history_open(const char *folder, const char *net, int64_t epochs, qmt_history **history,
+/* The history in "FOLDER/history.json", cut back to the epochs before `epochs`; an empty one, whatever is there,
+ * unless `resumed`. A damaged file gives an empty history and a warning: it decides nothing. */
+qmtcnn_status qmt_history_open(const char *folder, const char *net, int64_t epochs, bool resumed, qmt_history **history,
                                qmtcnn_error *error);
 void qmt_history_free(qmt_history *history);
 /* These write the file anew, whole. */

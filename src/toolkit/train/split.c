@@ -92,5 +92,14 @@ qmtcnn_status qmt_batch_counts(const float ratio[qmt_class_count], const uint32_
         counts[best]++;
         rest[best] -= 1;
     }
+    for (int c = 0; c < qmt_class_count; c++) { /* each class that has a share, at the cost of the largest */
+        int most = 0;
+        for (int k = 1; k < qmt_class_count; k++)
+            most = counts[k] > counts[most] ? k : most;
+        if (share[c] > 0 && counts[c] == 0) {
+            counts[c]++;
+            counts[most]--;
+        }
+    }
     return QMTCNN_OK;
 }

@@ -127,6 +127,14 @@ static qmtcnn_status find_start(qmt_training *training, const qmt_train_options 
                                      training->optimizer, error);
     else if (status == QMTCNN_OK && options->finetune)
         status = qmt_finetune(training->net, options->finetune, folded, error);
+    else if (status == QMTCNN_OK && training->config->quantize.qat &&
+             qmt_quantize_epochs(&training->config->quantize, training->train->epochs).start == 0)
+        status = qmt_fail(error, QMTCNN_ERROR_ARGUMENT,
+                          "%s would learn in QAT alone, from random weights: give 2 epochs or more, "
+                          "quantize.start_epoch over 0, or --finetune",
+                          qmt_net_name(training->id));
+    if (status == QMTCNN_OK && newest && position->qat_start > position->step / training->steps_per_epoch)
+        status = qmt_fail(error, QMTCNN_ERROR_FORMAT, "%s: QAT that began after the step it was saved in", newest);
     if (position->epochs < training->train->epochs)
         position->finished = 0;
     if (status == QMTCNN_OK && newest && !position->finished && training->rank == 0)
@@ -163,8 +171,9 @@ static qmtcnn_status open_records(qmt_training *training, const qmt_train_option
     if (status == QMTCNN_OK)
         status = qmt_file_write(path, text, strlen(text), error);
     if (status == QMTCNN_OK)
-        status = qmt_history_open(training->folder, qmt_net_name(training->id),
-                                  training->position.step / training->steps_per_epoch, &training->history, error);
+        status = qmt_history_open(
+            training->folder, qmt_net_name(training->id), training->position.step / training->steps_per_epoch,
+            training->position.step > 0 || training->position.qat_start >= 0, &training->history, error);
     if (status == QMTCNN_OK && logs)
         status = qmt_folder_make(logs, error);
     if (status == QMTCNN_OK)
