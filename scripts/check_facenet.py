@@ -6,22 +6,13 @@ five points a face, so that `qmtcnn eval` judges it by the same rules as our det
 """
 import argparse
 import pathlib
+import sys
 
 from facenet_pytorch import MTCNN
 from PIL import Image
 
-
-def pictures(annotation):
-    """Names of WIDER FACE's text annotation, in order."""
-    with open(annotation, encoding="utf-8") as file:
-        lines = file.read().splitlines()
-    at = 0
-    while at < len(lines):
-        count = int(lines[at + 1])
-        yield lines[at].strip()
-        at += 2 + count
-        if count == 0 and at < len(lines) and len(lines[at].split()) > 1 and not set(lines[at].split()) - {"0"}:
-            at += 1  # WIDER FACE puts a row of zeros where there is no face; other lists put none
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "bench"))
+from degrade import read_annotation  # noqa: E402
 
 
 def main():
@@ -35,7 +26,7 @@ def main():
     args = parser.parse_args()
     detector = MTCNN(keep_all=True, min_face_size=args.min_face, thresholds=args.thresholds, post_process=False)
     folder = args.data / f"WIDER_{args.split}" / "images"
-    names = list(pictures(args.data / "wider_face_split" / f"wider_face_{args.split}_bbx_gt.txt"))
+    names = [name for name, _ in read_annotation(args.data / "wider_face_split" / f"wider_face_{args.split}_bbx_gt.txt")]
     for name in names[: args.limit or None]:
         try:
             boxes, scores, points = detector.detect(Image.open(folder / name).convert("RGB"), landmarks=True)

@@ -40,34 +40,12 @@ static char *annotated_path(const char *folder, const char *name)
 
 /* ---- Names written so far ------------------------------------------------------------------------ */
 
-static bool put(uint64_t *hashes, size_t capacity, uint64_t hash)
-{
-    size_t at = (size_t)(hash % capacity);
-    for (; hashes[at] != 0; at = (at + 1) % capacity)
-        if (hashes[at] == hash)
-            return false;
-    hashes[at] = hash;
-    return true;
-}
-
 /* *taken: the path was noted before. */
-static qmtcnn_status note(qmt_written_names *written, const char *path, bool *taken, qmtcnn_error *error)
+static qmtcnn_status note(json_t *written, const char *path, bool *taken, qmtcnn_error *error)
 {
-    const uint64_t hash = qmt_hash(path, strlen(path)) | 1;
-    if (2 * (written->count + 1) > written->capacity) {
-        const size_t capacity = written->capacity ? 2 * written->capacity : 64;
-        uint64_t *larger = qmt_alloc_zero(capacity, sizeof *larger);
-        if (!larger)
-            return qmt_fail_memory(error, capacity * sizeof *larger, "names of pictures");
-        for (size_t i = 0; i < written->capacity; i++)
-            if (written->hashes[i])
-                put(larger, capacity, written->hashes[i]);
-        qmt_free(written->hashes);
-        written->hashes = larger;
-        written->capacity = capacity;
-    }
-    *taken = !put(written->hashes, written->capacity, hash);
-    written->count += !*taken;
+    *taken = json_object_get(written, path) != NULL;
+    if (!*taken && json_object_set_new_nocheck(written, path, json_true()) != 0) /* no check: not all names are UTF-8 */
+        return qmt_fail_memory(error, strlen(path), "names of pictures");
     return QMTCNN_OK;
 }
 
@@ -80,7 +58,7 @@ static char *numbered(const char *path, int number)
 }
 
 /* A path that no other picture of this run was written to; for qmt_free(). */
-static qmtcnn_status free_path(qmt_written_names *written, const char *folder, const char *name, char **result,
+static qmtcnn_status free_path(json_t *written, const char *folder, const char *name, char **result,
                                qmtcnn_error *error)
 {
     char *wanted = annotated_path(folder, name), *path = wanted ? qmt_copy_string(wanted) : NULL;
@@ -99,8 +77,8 @@ static qmtcnn_status free_path(qmt_written_names *written, const char *folder, c
     return status;
 }
 
-qmtcnn_status qmt_write_annotated(qmt_written_names *written, const char *folder, const qmt_picture *picture,
-                                  qmt_image *image, const qmtcnn_face *faces, size_t count, qmtcnn_error *error)
+qmtcnn_status qmt_write_annotated(json_t *written, const char *folder, const qmt_picture *picture, qmt_image *image,
+                                  const qmtcnn_face *faces, size_t count, qmtcnn_error *error)
 {
     char *path = NULL;
     qmtcnn_status status = free_path(written, folder, picture->name, &path, error);

@@ -24,7 +24,7 @@ struct detect {
     qmtcnn_options options;
     qmtcnn_model *model;
     qmtcnn_context *context;
-    qmt_written_names written; /* annotated pictures */
+    json_t *written; /* annotated pictures, see annotate.h */
     int failures;
 };
 
@@ -148,7 +148,7 @@ static qmtcnn_status detect_picture(struct detect *detect, const qmt_picture *pi
         fflush(stdout);
     }
     if (status == QMTCNN_OK && detect->annotate)
-        status = qmt_write_annotated(&detect->written, detect->annotate, picture, &image, faces, count, error);
+        status = qmt_write_annotated(detect->written, detect->annotate, picture, &image, faces, count, error);
     qmt_image_clear(&image);
     return status;
 }
@@ -362,10 +362,11 @@ static int run_detect(int argc, char **argv)
         return qmt_exit_usage;
     }
     qmt_stop_watch();
+    detect.written = json_object();
     qmtcnn_status status = open_detector(&detect, &error);
     if (status == QMTCNN_OK)
         status = detect_all(&detect, argv + 1, inputs, &error);
-    qmt_free(detect.written.hashes);
+    json_decref(detect.written);
     qmtcnn_context_free(detect.context);
     qmtcnn_model_close(detect.model);
     if (status != QMTCNN_OK)

@@ -21,22 +21,6 @@ static bool has_entry(const char *folder, const char *name)
     return found;
 }
 
-static qmtcnn_status describe_folder(qmt_info_request *request, json_t **info, qmtcnn_error *error)
-{
-    static const char *const marks[] = {"wider_face_split", "WIDER_train", "WIDER_val", "images"};
-    bool store = has_entry(request->path, "manifest.json"), data = false;
-    for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++)
-        data = data || has_entry(request->path, marks[i]);
-    if (request->check && (store || data))
-        return qmt_fail(error, QMTCNN_ERROR_ARGUMENT, "--check is for ONNX files and folders of them; %s holds %s",
-                        request->path, store ? "samples" : "a data set");
-    if (store)
-        return qmt_info_store(request, info, error);
-    if (data)
-        return qmt_info_dataset(request, info, error);
-    return qmt_info_folder(request, info, error);
-}
-
 /* The effective configuration: the file over the defaults. */
 static qmtcnn_status describe_config(qmt_info_request *request, json_t **info, qmtcnn_error *error)
 {
@@ -75,16 +59,44 @@ static qmtcnn_status describe_manifest(qmt_info_request *request, json_t **info,
     return status;
 }
 
-static const char manifest_name[] = "manifest.json";
+/* What can be described. TensorRT's rules are about networks: a check of anything else would check nothing, and look as
+ * if it had passed. */
+struct kind {
+    const char *name;
+    qmtcnn_status (*describe)(qmt_info_request *request, json_t **info, qmtcnn_error *error);
+    bool networks;
+};
 
-/* TensorRT's rules are about networks; a check that checked nothing may not look like one that passed. */
-static bool can_be_checked(const char *path)
+static const char manifest_name[] = "manifest.json";
+static const struct kind store_kind = {"samples", qmt_info_store, false},
+                         dataset_kind = {"a data set", qmt_info_dataset, false},
+                         folder_kind = {"networks", qmt_info_folder, true},
+                         manifest_kind = {"samples", describe_manifest, false},
+                         config_kind = {"settings", describe_config, false},
+                         tensors_kind = {"tensors", qmt_info_tensors, false},
+                         onnx_kind = {"a network", qmt_info_onnx, true};
+
+static const struct kind *kind_of_folder(const char *path)
 {
-    static const char *const others[] = {".yaml", ".yml", ".safetensors", ".json"};
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (ends_with(path, others[i]))
-            return false;
-    return true;
+    static const char *const marks[] = {"wider_face_split", "WIDER_train", "WIDER_val", "images"};
+    if (has_entry(path, manifest_name))
+        return &store_kind;
+    for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++)
+        if (has_entry(path, marks[i]))
+            return &dataset_kind;
+    return &folder_kind;
+}
+
+/* NULL: JSON of another kind. */
+static const struct kind *kind_of_file(const char *path)
+{
+    if (ends_with(path, ".yaml") || ends_with(path, ".yml"))
+        return &config_kind;
+    if (ends_with(path, ".safetensors"))
+        return &tensors_kind;
+    if (ends_with(path, ".json"))
+        return ends_with(path, manifest_name) ? &manifest_kind : NULL;
+    return &onnx_kind;
 }
 
 static qmtcnn_status describe(qmt_info_request *request, json_t **info, qmtcnn_error *error)
@@ -92,24 +104,18 @@ static qmtcnn_status describe(qmt_info_request *request, json_t **info, qmtcnn_e
     const char *path = request->path;
     if (!path)
         return qmt_info_build(info, error);
-    if (qmt_folder_exists(path))
-        return describe_folder(request, info, error);
-    if (!qmt_file_exists(path))
+    const bool folder = qmt_folder_exists(path);
+    if (!folder && !qmt_file_exists(path))
         return qmt_fail(error, QMTCNN_ERROR_IO, "there is no file or folder %s", path);
-    if (request->check && !can_be_checked(path))
-        return qmt_fail(error, QMTCNN_ERROR_ARGUMENT, "--check is for ONNX files and folders of them, not for %s",
-                        path);
-    if (ends_with(path, ".yaml") || ends_with(path, ".yml"))
-        return describe_config(request, info, error);
-    if (ends_with(path, ".safetensors"))
-        return qmt_info_tensors(request, info, error);
-    if (ends_with(path, ".json") && !ends_with(path, manifest_name))
+    const struct kind *kind = folder ? kind_of_folder(path) : kind_of_file(path);
+    if (!kind)
         return qmt_fail(error, QMTCNN_ERROR_ARGUMENT,
                         "%s is not the %s of a folder of samples; other JSON files are not known here", path,
                         manifest_name);
-    if (ends_with(path, ".json"))
-        return describe_manifest(request, info, error);
-    return qmt_info_onnx(request, info, error);
+    if (request->check && !kind->networks)
+        return qmt_fail(error, QMTCNN_ERROR_ARGUMENT, "--check is for ONNX files and folders of them; %s holds %s",
+                        path, kind->name);
+    return kind->describe(request, info, error);
 }
 
 static bool print_json(const json_t *info)

@@ -51,22 +51,13 @@ static json_t *summary_json(const qmt_check_summary *summary, const char *split,
 
 static qmtcnn_status check_split(struct checking *checking, json_t *splits, qmtcnn_error *error)
 {
-    const qmt_data_config *data = &checking->request->config.data;
-    const char *lists[qmt_max_lists], *left[qmt_max_lists];
+    qmt_data_config data = checking->request->config.data;
     qmt_dataset *dataset = NULL;
     qmt_check_summary summary;
-    for (int i = 0; i < data->landmark_lists; i++)
-        lists[i] = data->landmarks[i];
-    for (int i = 0; i < data->leave_outs; i++)
-        left[i] = data->leave_out[i];
-    qmt_dataset_options options = {
-        .limit = data->limit, .min_face = data->min_face, .leave_out = left, .leave_out_count = data->leave_outs};
-    if (strcmp(checking->split, "train") == 0) {
-        options.landmark_lists = lists;
-        options.landmark_list_count = data->landmark_lists;
-    }
+    if (strcmp(checking->split, "train") != 0)
+        data.landmark_lists = 0;
     checking->pictures = 0;
-    qmtcnn_status status = qmt_dataset_open(checking->request->path, checking->split, &options, &dataset, error);
+    qmtcnn_status status = qmt_dataset_open_as(&data, checking->request->path, checking->split, &dataset, error);
     if (status != QMTCNN_OK)
         return status;
     status = qmt_dataset_check(dataset, checking->request->decode, checking->request->threads, take_problem, checking,

@@ -1,11 +1,7 @@
 /* Models in ONNX Runtime's form: integers, what is written and read, and what is refused. */
-#include "runtime/models.h"
+#include "runtime/onnx_edit.h"
 
-#include "runtime/model/onnx.h"
-#include "runtime/model/onnx.pb-c.h"
 #include "toolkit/deploy/deploy.h"
-
-#include <string.h>
 
 static const qmt_onnx_options form = {.form = QMT_ONNX_ONNXRUNTIME};
 
@@ -109,30 +105,6 @@ static void what_is_written_is_read_back(void **state)
 
 /* ---- Other people's files ------------------------------------------------------------------------------ */
 
-static QmtOnnx__Model *unpack(const qmt_model *model)
-{
-    qmtcnn_error error;
-    void *data;
-    size_t size;
-    assert_ok(qmt_onnx_write(model, &form, &data, &size, &error), &error);
-    QmtOnnx__Model *file = qmt_onnx__model__unpack(NULL, size, data);
-    assert_non_null(file);
-    qmt_free(data);
-    return file;
-}
-
-static qmtcnn_status read_edited(QmtOnnx__Model *file, qmt_model **model, qmtcnn_error *error)
-{
-    size_t size = qmt_onnx__model__get_packed_size(file);
-    uint8_t *data = malloc(size);
-    assert_non_null(data);
-    qmt_onnx__model__pack(file, data);
-    qmt_onnx__model__free_unpacked(file, NULL);
-    qmtcnn_status status = qmt_onnx_read(data, size, "test.onnx", model, error);
-    free(data);
-    return status;
-}
-
 static void rename_kind(QmtOnnx__Model *file, const char *from, const char *to)
 {
     for (size_t i = 0; i < file->graph->n_node; i++) {
@@ -151,22 +123,13 @@ static void a_quantizer_may_stand_for_the_relu(void **state)
     (void)state;
     qmtcnn_error error;
     qmt_model *model = make_form(QMT_ONET, QMT_ACTIVATION_RELU, 8), *read;
-    QmtOnnx__Model *file = unpack(model);
+    QmtOnnx__Model *file = test_unpack(model, &form);
     rename_kind(file, "Relu", "Identity");
-    assert_ok(read_edited(file, &read, &error), &error);
+    assert_ok(test_read_edited(file, &read, &error), &error);
     /* Only behind the last pool is there a quantizer for each layer; all of them have one here. */
     assert_same_integers(model, read);
     qmt_model_free(read);
     qmt_model_free(model);
-}
-
-static QmtOnnx__Tensor *find_tensor(const QmtOnnx__Model *file, const char *name)
-{
-    for (size_t i = 0; i < file->graph->n_initializer; i++)
-        if (strcmp(file->graph->initializer[i]->name, name) == 0)
-            return file->graph->initializer[i];
-    fail_msg("no tensor %s", name);
-    return NULL;
 }
 
 static void other_zero_points_are_refused(void **state)
@@ -181,9 +144,9 @@ static void other_zero_points_are_refused(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         qmtcnn_error error = {QMTCNN_OK, ""};
         qmt_model *model = make_form(QMT_PNET, QMT_ACTIVATION_RELU, 8), *read;
-        QmtOnnx__Model *file = unpack(model);
-        find_tensor(file, cases[i].tensor)->raw_data.data[0] = cases[i].zero;
-        assert_int_equal(read_edited(file, &read, &error), QMTCNN_ERROR_UNSUPPORTED);
+        QmtOnnx__Model *file = test_unpack(model, &form);
+        test_find_tensor(file, cases[i].tensor)->raw_data.data[0] = cases[i].zero;
+        assert_int_equal(test_read_edited(file, &read, &error), QMTCNN_ERROR_UNSUPPORTED);
         assert_null(read);
         assert_non_null(strstr(error.message, cases[i].words));
         qmt_model_free(model);
@@ -195,15 +158,15 @@ static void uint8_weights_and_uint8_behind_prelu_are_refused(void **state)
     (void)state;
     qmtcnn_error error = {QMTCNN_OK, ""};
     qmt_model *model = make_form(QMT_PNET, QMT_ACTIVATION_RELU, 8), *read;
-    QmtOnnx__Model *file = unpack(model);
-    find_tensor(file, "conv1_weight_zero_point")->data_type = 2;
-    assert_int_equal(read_edited(file, &read, &error), QMTCNN_ERROR_UNSUPPORTED);
+    QmtOnnx__Model *file = test_unpack(model, &form);
+    test_find_tensor(file, "conv1_weight_zero_point")->data_type = 2;
+    assert_int_equal(test_read_edited(file, &read, &error), QMTCNN_ERROR_UNSUPPORTED);
     assert_non_null(strstr(error.message, "UINT8 weights"));
     qmt_model_free(model);
     model = make_form(QMT_PNET, QMT_ACTIVATION_PRELU, 8);
-    file = unpack(model);
-    find_tensor(file, "conv2_prelu_output_zero_point")->raw_data.data[0] = 0;
-    assert_int_equal(read_edited(file, &read, &error), QMTCNN_ERROR_UNSUPPORTED);
+    file = test_unpack(model, &form);
+    test_find_tensor(file, "conv2_prelu_output_zero_point")->raw_data.data[0] = 0;
+    assert_int_equal(test_read_edited(file, &read, &error), QMTCNN_ERROR_UNSUPPORTED);
     assert_non_null(strstr(error.message, "another activation than ReLU"));
     qmt_model_free(model);
 }

@@ -1,23 +1,14 @@
 /* Limits of networks in files: what claims too much is refused before it costs memory or time. */
-#include "runtime/model/onnx.h"
-#include "runtime/model/onnx.pb-c.h"
-#include "runtime/models.h"
+#include "runtime/onnx_edit.h"
 
-#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 
 static QmtOnnx__Model *unpack(void)
 {
-    qmtcnn_error error;
-    void *data;
-    size_t size;
     qmt_model *model = test_make_model(QMT_PNET, true, QMT_ACTIVATION_PRELU, 31);
-    assert_ok(qmt_onnx_write(model, NULL, &data, &size, &error), &error);
+    QmtOnnx__Model *file = test_unpack(model, NULL);
     qmt_model_free(model);
-    QmtOnnx__Model *file = qmt_onnx__model__unpack(NULL, size, data);
-    assert_non_null(file);
-    qmt_free(data);
     return file;
 }
 
@@ -25,36 +16,12 @@ static QmtOnnx__Model *unpack(void)
 static qmtcnn_status read_edited(QmtOnnx__Model *file, qmtcnn_error *error)
 {
     qmt_model *model = (qmt_model *)1;
-    size_t size = qmt_onnx__model__get_packed_size(file);
-    uint8_t *data = malloc(size);
-    assert_non_null(data);
-    qmt_onnx__model__pack(file, data);
-    qmt_onnx__model__free_unpacked(file, NULL);
     *error = (qmtcnn_error){0};
-    qmtcnn_status status = qmt_onnx_read(data, size, "test.onnx", &model, error);
-    free(data);
+    qmtcnn_status status = test_read_edited(file, &model, error);
     assert_true(status == QMTCNN_OK || (!model && strncmp(error->message, "test.onnx: ", 11) == 0));
     if (status == QMTCNN_OK)
         qmt_model_free(model);
     return status;
-}
-
-static QmtOnnx__Tensor *find_tensor(const QmtOnnx__Model *file, const char *name)
-{
-    for (size_t i = 0; i < file->graph->n_initializer; i++)
-        if (strcmp(file->graph->initializer[i]->name, name) == 0)
-            return file->graph->initializer[i];
-    fail_msg("no tensor %s", name);
-    return NULL;
-}
-
-static QmtOnnx__Node *find_node(const QmtOnnx__Model *file, const char *name)
-{
-    for (size_t i = 0; i < file->graph->n_node; i++)
-        if (strcmp(file->graph->node[i]->name, name) == 0)
-            return file->graph->node[i];
-    fail_msg("no node %s", name);
-    return NULL;
 }
 
 /* Every constant in turn claims 10 GB (2.5 billion values of 4 bytes, or 10 billion of 1); at most 32 MB may be taken.
@@ -103,7 +70,7 @@ static void scales_that_are_none(void **state)
     for (size_t n = 0; n < sizeof names / sizeof *names; n++)
         for (size_t i = 0; i < sizeof scales / sizeof *scales; i++) {
             QmtOnnx__Model *file = unpack();
-            QmtOnnx__Tensor *tensor = find_tensor(file, names[n]);
+            QmtOnnx__Tensor *tensor = test_find_tensor(file, names[n]);
             assert_true(tensor->data_type == 1 && tensor->raw_data.len >= 4);
             for (size_t k = 0; k < tensor->raw_data.len / 4; k++)
                 memcpy(tensor->raw_data.data + 4 * k, &scales[i], 4);
@@ -121,7 +88,7 @@ static void numbers_that_are_none(void **state)
     for (size_t n = 0; n < sizeof names / sizeof *names; n++)
         for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
             QmtOnnx__Model *file = unpack();
-            QmtOnnx__Tensor *tensor = find_tensor(file, names[n]);
+            QmtOnnx__Tensor *tensor = test_find_tensor(file, names[n]);
             memcpy(tensor->raw_data.data + tensor->raw_data.len - 4, &values[i], 4);
             if (read_edited(file, &error) != QMTCNN_ERROR_NUMERIC)
                 fail_msg("%s = %g: %s", names[n], (double)values[i], error.message);
@@ -177,7 +144,7 @@ static void huge_inputs(void **state)
 static void insert_identities(QmtOnnx__Model *file, size_t count)
 {
     QmtOnnx__Graph *graph = file->graph;
-    QmtOnnx__Node *user = find_node(file, "conv2");
+    QmtOnnx__Node *user = test_find_node(file, "conv2");
     graph->node = realloc(graph->node, (graph->n_node + count) * sizeof *graph->node);
     assert_non_null(graph->node);
     for (size_t i = 0; i < count; i++) {

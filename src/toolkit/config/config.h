@@ -204,6 +204,10 @@ qmtcnn_status qmt_config_check(const qmt_config *config, qmtcnn_error *error);
 bool qmt_calibrates_low(const qmt_config *config, qmt_net_id net);
 /* Leaves the last names of the data set's and the lists' paths: what is the same wherever a copy of the data lies. */
 void qmt_data_config_drop_folders(qmt_data_config *data);
+/* How often training logs and saves becomes the default: it changes nothing of what is learned. */
+void qmt_train_config_drop_habits(qmt_train_config *train);
+/* The defaults with what mining takes of the detector's settings. */
+qmt_detect_config qmt_detect_config_of_mining(const qmt_detect_config *detect);
 /* The whole configuration as YAML that reads back to the same values; for qmt_free(). NULL when out of memory. */
 char *qmt_config_text(const qmt_config *config);
 /* A table of all keys with type, range, default and meaning, for `--help-config` and the guide; for qmt_free(). */

@@ -1,5 +1,4 @@
 /* The configuration as YAML, and the table of keys. */
-#include "toolkit/base/file.h"
 #include "toolkit/config/schema.h"
 
 #include <stdio.h>
@@ -26,13 +25,6 @@ static void print_line(const qmt_setting *setting, const qmt_config *config, int
     qmt_text_add(text, "%*s%s: ", indent, "", setting->name);
     qmt_setting_print(setting, config, net, text);
     qmt_text_add(text, "\n");
-}
-
-void qmt_data_config_drop_folders(qmt_data_config *data)
-{
-    qmt_path_keep_name(data->dir);
-    for (int i = 0; i < qmt_max_lists; i++)
-        qmt_path_keep_name(data->landmarks[i]);
 }
 
 char *qmt_config_text(const qmt_config *config)

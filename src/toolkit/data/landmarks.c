@@ -197,8 +197,8 @@ static qmtcnn_status read_celeba(qmt_landmark_list *list, qmt_lines *lines, qmtc
     char *boxes = qmt_path_join(list->folder, "list_bbox_celeba.txt");
     char *partition = qmt_path_join(list->folder, "list_eval_partition.txt");
     const char *last = strrchr(list->path, '/');
-    list->aligned =
-        strstr(last ? last : list->path, "align") != NULL; /* turned and cut: the boxes are of the other edition */
+    /* Turned and cut: the boxes are of the other edition. */
+    list->aligned = strstr(last ? last : list->path, "align") != NULL;
     list->celeba = true;
     if (!boxes || !partition)
         status = qmt_fail_memory(error, strlen(list->folder), "a path");

@@ -39,9 +39,7 @@ static char *settings_text(const qmt_prepare_job *job)
         return NULL;
     qmt_config_default(copy);
     copy->data = job->config->data;
-    copy->detect.scale_factor = job->config->detect.scale_factor; /* what mining goes by */
-    memcpy(copy->detect.nms, job->config->detect.nms, sizeof copy->detect.nms);
-    copy->detect.max_proposals = job->config->detect.max_proposals;
+    copy->detect = qmt_detect_config_of_mining(&job->config->detect);
     for (int net = 0; net < qmt_net_count; net++)
         copy->prepare[net] = *job->prepare;
     qmt_data_config_drop_folders(&copy->data);

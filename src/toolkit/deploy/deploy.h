@@ -20,6 +20,8 @@ qmtcnn_status qmt_export(const char *checkpoints, qmt_variant variant, const qmt
 qmtcnn_status qmt_model_for_onnxruntime(qmt_model *model, int weight_bits, qmtcnn_error *error);
 /* OUT/build_tensorrt_engines.sh and .bat. */
 qmtcnn_status qmt_write_tensorrt_scripts(const char *out, const qmt_config *config, qmtcnn_error *error);
+/* Those of an earlier export, which would stand beside files that TensorRT can't take. */
+qmtcnn_status qmt_remove_tensorrt_scripts(const char *out, qmtcnn_error *error);
 
 /* One broken rule. */
 typedef struct qmt_lint_finding {

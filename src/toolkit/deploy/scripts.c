@@ -102,6 +102,8 @@ static qmtcnn_status write_script(const char *out, const char *name, const char 
     return status;
 }
 
+static const char sh_name[] = "build_tensorrt_engines.sh", bat_name[] = "build_tensorrt_engines.bat";
+
 qmtcnn_status qmt_write_tensorrt_scripts(const char *out, const qmt_config *config, qmtcnn_error *error)
 {
     struct value values[value_count];
@@ -112,9 +114,22 @@ qmtcnn_status qmt_write_tensorrt_scripts(const char *out, const qmt_config *conf
         return status;
     fill_values(config, &profile, values);
     const char *const *lines = qmt_tensorrt_sh(&count);
-    status = write_script(out, "build_tensorrt_engines.sh", lines, count, values, "\n", error);
+    status = write_script(out, sh_name, lines, count, values, "\n", error);
     if (status != QMTCNN_OK)
         return status;
     lines = qmt_tensorrt_bat(&count);
-    return write_script(out, "build_tensorrt_engines.bat", lines, count, values, "\r\n", error);
+    return write_script(out, bat_name, lines, count, values, "\r\n", error);
+}
+
+qmtcnn_status qmt_remove_tensorrt_scripts(const char *out, qmtcnn_error *error)
+{
+    const char *const names[] = {sh_name, bat_name};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char *path = qmt_path_join(out, names[i]);
+        if (!path)
+            return qmt_fail_memory(error, strlen(out) + 64, "a path");
+        remove(path);
+        qmt_free(path);
+    }
+    return QMTCNN_OK;
 }

@@ -15,6 +15,7 @@ void qmt_mix_name(int mix, char name[16])
 
 bool qmt_comparison_passes(const qmt_comparison *comparison)
 {
+    /* 0 asks for nothing, even where FP32 finds nothing and retention is no number. */
     return comparison->retention >= comparison->min_retention || comparison->min_retention <= 0;
 }
 

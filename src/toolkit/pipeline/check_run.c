@@ -20,12 +20,12 @@ static qmtcnn_status check_training(const qmt_config *config, qmt_net_id net, qm
             "'calibrate.scores' goes by pictures that no network learned from, but 'train.%s.holdout' is 0; "
             "give 0.05, or 'calibrate.scores: false'",
             name);
-    return qmt_net_check_keep(config->quantize.keep_fp32, error);
+    return QMTCNN_OK;
 }
 
 qmtcnn_status qmt_run_check_settings(const qmt_config *config, qmtcnn_error *error)
 {
-    qmtcnn_status status = QMTCNN_OK;
+    qmtcnn_status status = qmt_net_check_keep(config->quantize.keep_fp32, error);
     for (int net = 0; net < qmt_net_count && status == QMTCNN_OK; net++)
         status = check_training(config, (qmt_net_id)net, error);
     if (status == QMTCNN_OK && !config->data.dir[0] && config->synth.images > 0 && config->synth.val_images < 1)

@@ -299,20 +299,6 @@ static qmtcnn_status calibrate_scores(qmt_run *run, qmtcnn_error *error)
     return status;
 }
 
-/* TensorRT's scripts of an earlier export, which would stand beside files that TensorRT can't take. */
-static qmtcnn_status remove_scripts(const char *folder, qmtcnn_error *error)
-{
-    static const char *const names[] = {"build_tensorrt_engines.sh", "build_tensorrt_engines.bat"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        char *path = qmt_path_join(folder, names[i]);
-        if (!path)
-            return qmt_fail_memory(error, qmt_path_size, "a path");
-        remove(path);
-        qmt_free(path);
-    }
-    return QMTCNN_OK;
-}
-
 static qmtcnn_status export_models(qmt_run *run, qmtcnn_error *error)
 {
     double start = qmt_seconds();
@@ -336,7 +322,7 @@ static qmtcnn_status export_models(qmt_run *run, qmtcnn_error *error)
         status = mark_calibrated(run, false, error);
     if (status == QMTCNN_OK)
         status = tensorrt ? qmt_write_tensorrt_scripts(run->models[last], run->config, error)
-                          : remove_scripts(run->models[last], error);
+                          : qmt_remove_tensorrt_scripts(run->models[last], error);
     if (status == QMTCNN_OK)
         status = finish(run, "export", key, start, error);
     return status;

@@ -15,17 +15,13 @@ qmtcnn_status qmt_run_net_key(qmt_run *run, const char *name, const char *sectio
     for (int i = 0; i < qmt_net_count; i++) {
         alike.prepare[i] = alike.prepare[net];
         alike.train[i] = alike.train[net];
-        alike.train[i].keep_checkpoints = defaults.train[i].keep_checkpoints;
-        alike.train[i].checkpoint_seconds = defaults.train[i].checkpoint_seconds;
-        alike.train[i].log_steps = defaults.train[i].log_steps;
+        qmt_train_config_drop_habits(&alike.train[i]);
     }
     qmt_data_config_drop_folders(&alike.data);
-    alike.detect = defaults.detect;
-    if (alike.prepare[net].mine) { /* what mining takes of the detector's settings */
-        alike.detect.scale_factor = run->config->detect.scale_factor;
-        alike.detect.max_proposals = run->config->detect.max_proposals;
-        memcpy(alike.detect.nms, run->config->detect.nms, sizeof alike.detect.nms);
-    }
+    if (alike.prepare[net].mine)
+        alike.detect = qmt_detect_config_of_mining(&run->config->detect);
+    else
+        alike.detect = defaults.detect;
     char *text = qmt_config_text(&alike);
     if (!text)
         return qmt_fail_memory(error, sizeof alike, "the configuration");

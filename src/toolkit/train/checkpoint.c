@@ -11,17 +11,14 @@ enum { position_integers = 7, position_reals = 4 + qmt_loss_sums, step_digits = 
 
 char *qmt_training_config_text(const qmt_config *config, qmt_net_id net, uint64_t seed)
 {
-    qmt_config relevant, defaults;
+    qmt_config relevant;
     qmt_config_default(&relevant);
-    qmt_config_default(&defaults);
     relevant.run.seed = seed;
     relevant.augment = config->augment;
     relevant.quantize = config->quantize;
     for (int i = 0; i < qmt_net_count; i++) { /* alike, so that each setting is one line */
         relevant.train[i] = config->train[net];
-        relevant.train[i].keep_checkpoints = defaults.train[0].keep_checkpoints;
-        relevant.train[i].checkpoint_seconds = defaults.train[0].checkpoint_seconds;
-        relevant.train[i].log_steps = defaults.train[0].log_steps;
+        qmt_train_config_drop_habits(&relevant.train[i]);
     }
     return qmt_config_text(&relevant);
 }

@@ -44,52 +44,16 @@ static qmtcnn_status take_folded(qmt_net *net, const qmt_net_table *table, const
     return status;
 }
 
-static const qmt_parameter *find(qmt_net *net, const char *layer, const char *what)
-{
-    int count;
-    const qmt_parameter *parameters = qmt_net_parameters(net, &count);
-    char name[64];
-    snprintf(name, sizeof name, "%s.bn.%s", layer, what);
-    for (int i = 0; i < count; i++)
-        if (strcmp(parameters[i].name, name) == 0)
-            return &parameters[i];
-    return NULL;
-}
-
-static const double epsilon = 1e-5; /* torch's, see net.h */
-
-/* Does normalization do nothing, as qmt_net_from_model() leaves it? Then the weights hold it (ptq.safetensors). */
-static bool is_folded(qmt_net *net)
-{
-    const qmt_net_table *table = qmt_net_get_table(net);
-    bool any = false;
-    for (int i = 0; i < table->layer_count; i++) {
-        if (!table->layers[i].batch_norm)
-            continue;
-        const char *name = table->layers[i].name;
-        const qmt_parameter *gamma = find(net, name, "gamma"), *mean = find(net, name, "mean"),
-                            *variance = find(net, name, "variance");
-        for (int c = 0; c < table->layers[i].out_channels; c++)
-            if (gamma->value[c] != 1 || mean->value[c] != 0 || fabs((double)variance->value[c] + epsilon - 1) > 1e-7)
-                return false;
-        any = true;
-    }
-    return any;
-}
-
-static qmtcnn_status take_checkpoint(qmt_net *net, const char *path, bool *folded, qmtcnn_error *error)
+static qmtcnn_status take_checkpoint(qmt_net *net, const char *path, qmtcnn_error *error)
 {
     qmt_tensors_file *file = NULL;
     qmt_net_table table;
     qmtcnn_status status = qmt_tensors_open(path, &file, error);
     if (status == QMTCNN_OK)
         status = qmt_net_table_load(file, &table, error);
-    *folded = status == QMTCNN_OK && differ_in_normalization(&table, qmt_net_get_table(net));
-    if (*folded)
-        status = take_folded(net, &table, file, error);
-    else if (status == QMTCNN_OK)
-        status = qmt_net_load(net, file, error);
-    *folded = *folded || (status == QMTCNN_OK && is_folded(net));
+    if (status == QMTCNN_OK)
+        status = differ_in_normalization(&table, qmt_net_get_table(net)) ? take_folded(net, &table, file, error)
+                                                                         : qmt_net_load(net, file, error);
     qmt_tensors_close(file);
     return status;
 }
@@ -124,11 +88,9 @@ static qmtcnn_status check_weights(qmt_net *net, qmtcnn_error *error)
     return QMTCNN_OK;
 }
 
-static qmtcnn_status take_file(qmt_net *net, const char *path, bool *folded, qmtcnn_error *error)
+static qmtcnn_status take_file(qmt_net *net, const char *path, qmtcnn_error *error)
 {
-    bool onnx = ends_with(path, ".onnx");
-    *folded = onnx;
-    qmtcnn_status status = onnx ? take_model(net, path, error) : take_checkpoint(net, path, folded, error);
+    qmtcnn_status status = ends_with(path, ".onnx") ? take_model(net, path, error) : take_checkpoint(net, path, error);
     if (status == QMTCNN_OK)
         status = check_weights(net, error);
     if (status != QMTCNN_OK)
@@ -137,18 +99,18 @@ static qmtcnn_status take_file(qmt_net *net, const char *path, bool *folded, qmt
     return QMTCNN_OK;
 }
 
-qmtcnn_status qmt_finetune(qmt_net *net, const char *path, bool *folded, qmtcnn_error *error)
+qmtcnn_status qmt_finetune(qmt_net *net, const char *path, qmtcnn_error *error)
 {
     const char *endings[] = {".onnx", "/qat.safetensors", "/fp32.safetensors"};
     const char *name = qmt_net_name(qmt_net_get_table(net)->id);
     if (!qmt_folder_exists(path))
-        return take_file(net, path, folded, error);
+        return take_file(net, path, error);
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
         char *file = qmt_format("%s/%s%s", path, name, endings[i]);
         if (!file)
             return qmt_fail_memory(error, strlen(path) + 64, "a path");
         if (qmt_file_exists(file)) {
-            qmtcnn_status status = take_file(net, file, folded, error);
+            qmtcnn_status status = take_file(net, file, error);
             qmt_free(file);
             return status;
         }
@@ -161,6 +123,38 @@ qmtcnn_status qmt_finetune(qmt_net *net, const char *path, bool *folded, qmtcnn_
 }
 
 /* ---- Normalization of a folded network -------------------------------------------------------- */
+
+static const qmt_parameter *find(qmt_net *net, const char *layer, const char *what)
+{
+    int count;
+    const qmt_parameter *parameters = qmt_net_parameters(net, &count);
+    char name[64];
+    snprintf(name, sizeof name, "%s.bn.%s", layer, what);
+    for (int i = 0; i < count; i++)
+        if (strcmp(parameters[i].name, name) == 0)
+            return &parameters[i];
+    return NULL;
+}
+
+static const double epsilon = 1e-5; /* torch's, see net.h */
+
+bool qmt_finetune_is_folded(qmt_net *net)
+{
+    const qmt_net_table *table = qmt_net_get_table(net);
+    bool any = false;
+    for (int i = 0; i < table->layer_count; i++) {
+        if (!table->layers[i].batch_norm)
+            continue;
+        const char *name = table->layers[i].name;
+        const qmt_parameter *gamma = find(net, name, "gamma"), *mean = find(net, name, "mean"),
+                            *variance = find(net, name, "variance");
+        for (int c = 0; c < table->layers[i].out_channels; c++)
+            if (gamma->value[c] != 1 || mean->value[c] != 0 || fabs((double)variance->value[c] + epsilon - 1) > 1e-7)
+                return false;
+        any = true;
+    }
+    return any;
+}
 
 /* Running statistics of all layers: the mean over the first batches. */
 static qmtcnn_status measure(qmt_training *training, qmtcnn_error *error)

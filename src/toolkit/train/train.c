@@ -112,8 +112,8 @@ static qmtcnn_status create_net(qmt_training *training, const qmt_train_options 
     return qmt_optimizer_create(train, parameters, count, &training->optimizer, error);
 }
 
-/* Where training starts: a checkpoint, another network (*folded: see finetune.h), or random weights. */
-static qmtcnn_status find_start(qmt_training *training, const qmt_train_options *options, bool *folded,
+/* Where training starts: a checkpoint, another network (*tuned), or random weights. */
+static qmtcnn_status find_start(qmt_training *training, const qmt_train_options *options, bool *tuned,
                                 qmtcnn_error *error)
 {
     char *newest = NULL;
@@ -126,7 +126,7 @@ static qmtcnn_status find_start(qmt_training *training, const qmt_train_options 
         status = qmt_checkpoint_read(newest, &training->origin, training->train->epochs, position, training->net,
                                      training->optimizer, error);
     else if (status == QMTCNN_OK && options->finetune)
-        status = qmt_finetune(training->net, options->finetune, folded, error);
+        status = qmt_finetune(training->net, options->finetune, error);
     else if (status == QMTCNN_OK && training->config->quantize.qat &&
              qmt_quantize_epochs(&training->config->quantize, training->train->epochs).start == 0)
         status = qmt_fail(error, QMTCNN_ERROR_ARGUMENT,
@@ -139,6 +139,7 @@ static qmtcnn_status find_start(qmt_training *training, const qmt_train_options 
         position->finished = 0;
     if (status == QMTCNN_OK && newest && !position->finished && training->rank == 0)
         qmt_log_info("%s goes on from %s", qmt_net_name(training->id), newest);
+    *tuned = !newest && options->finetune;
     qmt_free(newest);
     position->epochs = training->train->epochs;
     return status;
@@ -204,7 +205,7 @@ static void report_end(const qmt_training *training)
 
 static qmtcnn_status set_up(qmt_training *training, const qmt_train_options *options, char *text, qmtcnn_error *error)
 {
-    bool folded = false;
+    bool tuned = false;
     qmtcnn_status status = share_batch(training, error);
     if (status == QMTCNN_OK)
         status = qmt_pool_create(options->threads, &training->pool, error);
@@ -218,9 +219,9 @@ static qmtcnn_status set_up(qmt_training *training, const qmt_train_options *opt
         training->origin = (qmt_origin){qmt_net_name(training->id), text, qmt_store_hash(training->store),
                                         qmt_store_manifest(training->store)};
     if (status == QMTCNN_OK)
-        status = find_start(training, options, &folded, error);
+        status = find_start(training, options, &tuned, error);
     status = qmt_training_agree(training, status, error); /* nothing moves before all ranks have read it */
-    if (status == QMTCNN_OK && folded)
+    if (status == QMTCNN_OK && tuned && qmt_finetune_is_folded(training->net))
         status = qmt_finetune_settle(training, error);
     if (status == QMTCNN_OK)
         status = qmt_training_agree(training, prepare_folder(training, options, error), error);
