@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "runtime/kernels/int8_search.h"
+
 enum {
     side = qmt_picture_kernel,
     bounds = 4,      /* two pairs of inputs; positive, then negative */
@@ -18,138 +20,83 @@ bool qmt_picture_suits(const qmt_layer *layer, const qmt_pack_options *options)
            (layer->pool_kernel == 2 || layer->pool_kernel == 3) && monotone;
 }
 
-/* Groups on their way into runs. */
-struct search {
-    int count;
+/* A channel's groups on their way into runs. */
+typedef struct groups {
     int parts[qmt_picture_most_groups];
     int weights[qmt_picture_most_groups][4];
-    int bound[qmt_picture_most_groups][bounds];
-    bool used[qmt_picture_most_groups];
-};
+    qmt_run_search search;
+} groups;
 
-static void find_bounds(const int weights[4], int bound[bounds])
+static void find_bounds(const int weights[4], int16_t bound[bounds])
 {
     memset(bound, 0, bounds * sizeof *bound);
-    for (int i = 0; i < 4; i++)
-        bound[weights[i] > 0 ? i / 2 : 2 + i / 2] += weights[i] > 0 ? weights[i] : -weights[i];
+    qmt_search_add_weights(weights, bound, bound + 2);
 }
 
-static int largest(const int bound[bounds])
+static void add_group(groups *groups, int part, const int weights[4])
 {
-    int most = 0;
-    for (int i = 0; i < bounds; i++)
-        most = bound[i] > most ? bound[i] : most;
-    return most;
-}
-
-static void add_group(struct search *search, int part, const int weights[4])
-{
-    const int at = search->count++;
-    search->parts[at] = part;
-    memcpy(search->weights[at], weights, sizeof search->weights[at]);
-    find_bounds(weights, search->bound[at]);
+    const int at = groups->search.count++;
+    groups->parts[at] = part;
+    memcpy(groups->weights[at], weights, sizeof groups->weights[at]);
+    find_bounds(weights, groups->search.bound[at]);
 }
 
 /* A part's weights; where they could overflow by themselves, half of each twice. */
-static void add_part(struct search *search, int part, const int weights[4])
+static void add_part(groups *groups, int part, const int weights[4])
 {
-    int bound[bounds], half[2][4];
+    int16_t bound[bounds];
+    int half[2][4];
     find_bounds(weights, bound);
-    if (largest(bound) == 0)
+    if (qmt_search_largest(bound, bounds) == 0)
         return;
-    if (largest(bound) <= most_bound) {
-        add_group(search, part, weights);
+    if (qmt_search_largest(bound, bounds) <= most_bound) {
+        add_group(groups, part, weights);
         return;
     }
     for (int i = 0; i < 4; i++) {
         half[0][i] = weights[i] / 2;
         half[1][i] = weights[i] - half[0][i];
     }
-    add_group(search, part, half[0]);
-    add_group(search, part, half[1]);
+    add_group(groups, part, half[0]);
+    add_group(groups, part, half[1]);
 }
 
-static void gather(struct search *search, const int8_t *weight)
+static void gather(groups *groups, const int8_t *weight)
 {
     const int8_t *red = weight, *green = red + side * side, *blue = green + side * side;
-    memset(search, 0, sizeof *search);
+    groups->search.count = 0;
+    groups->search.bounds = bounds;
+    groups->search.most_bound = most_bound;
+    groups->search.longest = qmt_picture_longest;
     for (int ky = 0; ky < side; ky++) {
         const int at = ky * side;
         const int first[4] = {red[at], green[at], blue[at], red[at + 1]};
         const int second[4] = {green[at + 1], green[at + 2], blue[at + 1], blue[at + 2]};
-        add_part(search, 2 * ky, first);
-        add_part(search, 2 * ky + 1, second);
+        add_part(groups, 2 * ky, first);
+        add_part(groups, 2 * ky + 1, second);
     }
     const int last[4] = {red[side - 1], red[2 * side - 1], red[3 * side - 1], 0};
-    add_part(search, 2 * side, last);
-}
-
-/* The group that is left and fits a run best, -1: none. The fullest bounds count most. */
-static int best_addition(const struct search *search, const int run[bounds])
-{
-    int best = -1;
-    int64_t least = 0;
-    for (int i = 0; i < search->count; i++) {
-        int64_t full = 0;
-        bool fits = !search->used[i];
-        for (int j = 0; j < bounds; j++) {
-            const int64_t bound = run[j] + search->bound[i][j];
-            fits = fits && bound <= most_bound;
-            full += bound * bound * bound * bound;
-        }
-        if (fits && (best < 0 || full < least)) {
-            best = i;
-            least = full;
-        }
-    }
-    return best;
-}
-
-static int hardest(const struct search *search)
-{
-    int best = -1;
-    for (int i = 0; i < search->count; i++)
-        if (!search->used[i] && (best < 0 || largest(search->bound[i]) > largest(search->bound[best])))
-            best = i;
-    return best;
-}
-
-/* Each run begins with the hardest group that is left, and takes what fills it least. Returns how many runs there are;
- * order: groups, run by run. */
-static int make_runs(struct search *search, int order[qmt_picture_most_groups], int length[qmt_picture_most_groups])
-{
-    int placed = 0, runs = 0;
-    for (int next = hardest(search); next >= 0; next = hardest(search), runs++) {
-        int run[bounds] = {0};
-        length[runs] = 0;
-        for (; next >= 0; next = length[runs] < qmt_picture_longest ? best_addition(search, run) : -1) {
-            search->used[next] = true;
-            order[placed++] = next;
-            length[runs]++;
-            for (int i = 0; i < bounds; i++)
-                run[i] += search->bound[next][i];
-        }
-    }
-    return runs;
+    add_part(groups, 2 * side, last);
 }
 
 static void pack_channel(const int8_t *weight, int32_t bias, qmt_picture_channel *channel)
 {
-    struct search search;
-    int order[qmt_picture_most_groups], length[qmt_picture_most_groups], count = 0, total = 0;
+    groups groups;
+    const qmt_run_search *search = &groups.search;
+    int count = 0, total = 0;
     memset(channel, 0, sizeof *channel);
-    gather(&search, weight);
-    const int runs = make_runs(&search, order, length);
-    channel->run_count = runs;
+    gather(&groups, weight);
+    qmt_search_runs(&groups.search);
+    channel->run_count = search->run_count;
     for (int want = qmt_picture_longest, run = 0; want > 0; want--)
-        for (int i = 0, at = 0; i < runs; at += length[i++]) {
-            if (length[i] != want)
+        for (int i = 0, at = 0; i < search->run_count; at += search->length[i++]) {
+            if (search->length[i] != want)
                 continue;
             channel->lengths[run++] = (uint8_t)want;
             for (int j = at; j < at + want; j++, count++) {
-                channel->parts[count] = (uint8_t)search.parts[order[j]];
+                channel->parts[count] = (uint8_t)groups.parts[search->order[j]];
                 for (int k = 0; k < 4; k++)
-                    channel->weights[count][k] = (int8_t)search.weights[order[j]][k];
+                    channel->weights[count][k] = (int8_t)groups.weights[search->order[j]][k];
             }
         }
     for (int i = 0; i < side * side * side; i++)
