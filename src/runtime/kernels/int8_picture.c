@@ -21,11 +21,11 @@ bool qmt_picture_suits(const qmt_layer *layer, const qmt_pack_options *options)
 }
 
 /* A channel's groups on their way into runs. */
-typedef struct groups {
+struct groups {
     int parts[qmt_picture_most_groups];
     int weights[qmt_picture_most_groups][4];
     qmt_run_search search;
-} groups;
+};
 
 static void find_bounds(const int weights[4], int16_t bound[bounds])
 {
@@ -33,7 +33,7 @@ static void find_bounds(const int weights[4], int16_t bound[bounds])
     qmt_search_add_weights(weights, bound, bound + 2);
 }
 
-static void add_group(groups *groups, int part, const int weights[4])
+static void add_group(struct groups *groups, int part, const int weights[4])
 {
     const int at = groups->search.count++;
     groups->parts[at] = part;
@@ -42,7 +42,7 @@ static void add_group(groups *groups, int part, const int weights[4])
 }
 
 /* A part's weights; where they could overflow by themselves, half of each twice. */
-static void add_part(groups *groups, int part, const int weights[4])
+static void add_part(struct groups *groups, int part, const int weights[4])
 {
     int16_t bound[bounds];
     int half[2][4];
@@ -61,7 +61,7 @@ static void add_part(groups *groups, int part, const int weights[4])
     add_group(groups, part, half[1]);
 }
 
-static void gather(groups *groups, const int8_t *weight)
+static void gather(struct groups *groups, const int8_t *weight)
 {
     const int8_t *red = weight, *green = red + side * side, *blue = green + side * side;
     groups->search.count = 0;
@@ -81,7 +81,7 @@ static void gather(groups *groups, const int8_t *weight)
 
 static void pack_channel(const int8_t *weight, int32_t bias, qmt_picture_channel *channel)
 {
-    groups groups;
+    struct groups groups;
     const qmt_run_search *search = &groups.search;
     int count = 0, total = 0;
     memset(channel, 0, sizeof *channel);

@@ -11,23 +11,23 @@ enum {
 };
 
 /* A group on its way into a run. */
-typedef struct candidate {
+struct candidate {
     qmt_group_place place;
     int8_t weight[group_bytes];
-} candidate;
+};
 
 /* A block's groups, as many as one search takes, and the runs made of them. */
-typedef struct chunk {
-    candidate candidates[qmt_search_groups];
+struct chunk {
+    struct candidate candidates[qmt_search_groups];
     qmt_run_search search;
-} chunk;
+};
 
 /* Adds the block's group at a place, unless it has no weights. */
-static void add_candidate(chunk *chunk, const qmt_layer *layer, int block, qmt_group_place place)
+static void add_candidate(struct chunk *chunk, const qmt_layer *layer, int block, qmt_group_place place)
 {
     const size_t taps = qmt_layer_taps(layer), kernel = (size_t)(layer->kernel_height * layer->kernel_width);
     const size_t tap = (size_t)(place.ky * layer->kernel_width + place.kx);
-    candidate *candidate = &chunk->candidates[chunk->search.count];
+    struct candidate *candidate = &chunk->candidates[chunk->search.count];
     int16_t *bound = chunk->search.bound[chunk->search.count];
     memset(candidate, 0, sizeof *candidate);
     memset(bound, 0, sizeof chunk->search.bound[0]);
@@ -45,7 +45,7 @@ static void add_candidate(chunk *chunk, const qmt_layer *layer, int block, qmt_g
 }
 
 /* Writes the runs of `length` groups behind those that the block has. */
-static void take_runs(const chunk *chunk, int length, qmt_run_plan *plan, qmt_run_block *block)
+static void take_runs(const struct chunk *chunk, int length, qmt_run_plan *plan, qmt_run_block *block)
 {
     const qmt_run_search *search = &chunk->search;
     int at = 0;
@@ -54,7 +54,7 @@ static void take_runs(const chunk *chunk, int length, qmt_run_plan *plan, qmt_ru
             continue;
         block->runs[length]++;
         for (int j = 0; j < length; j++, block->count++) {
-            const candidate *candidate = &chunk->candidates[search->order[at + j]];
+            const struct candidate *candidate = &chunk->candidates[search->order[at + j]];
             const size_t group = (size_t)(block->first + block->count);
             plan->places[group] = candidate->place;
             memcpy(plan->weights + group * group_bytes, candidate->weight, group_bytes);
@@ -76,7 +76,7 @@ static bool next_place(const qmt_layer *layer, qmt_group_place *place)
 }
 
 /* Fills chunks[] with the groups of a block that have weights. Returns how many it took. */
-static int gather(const qmt_layer *layer, int block, chunk *chunks)
+static int gather(const qmt_layer *layer, int block, struct chunk *chunks)
 {
     qmt_group_place place = {0};
     int used = 0;
@@ -94,7 +94,7 @@ static int gather(const qmt_layer *layer, int block, chunk *chunks)
     return used;
 }
 
-static void plan_block(const qmt_layer *layer, int number, chunk *chunks, qmt_run_plan *plan)
+static void plan_block(const qmt_layer *layer, int number, struct chunk *chunks, qmt_run_plan *plan)
 {
     qmt_run_block *block = &plan->blocks[number];
     const int used = gather(layer, number, chunks);
@@ -113,7 +113,7 @@ qmtcnn_status qmt_run_plan_create(const qmt_layer *layer, int blocks, qmt_run_pl
     const size_t kernel = (size_t)(layer->kernel_height * layer->kernel_width);
     const size_t groups = kernel * (((size_t)layer->in_channels + qmt_group_inputs - 1) / qmt_group_inputs);
     const size_t real_blocks = ((size_t)layer->out_channels + lanes - 1) / lanes;
-    chunk *chunks = qmt_alloc(groups / qmt_search_groups + 1, sizeof *chunks);
+    struct chunk *chunks = qmt_alloc(groups / qmt_search_groups + 1, sizeof *chunks);
     qmt_run_plan *plan = qmt_alloc_zero(1, sizeof *plan);
     *result = NULL;
     if (!chunks || !plan)
