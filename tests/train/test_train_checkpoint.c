@@ -42,6 +42,8 @@ static void only_what_matters_is_compared(void **state)
     qmt_config config;
     qmt_config_default(&config);
     char *before = qmt_training_config_text(&config, QMT_RNET, 3);
+    assert_non_null(strstr(before, "train:\n"));
+    assert_null(strstr(before, "calibrate:\n")); /* another program's default of it is no difference */
     config.run.threads = 7;
     config.train[QMT_PNET].learning_rate = 0.5f;
     config.train[QMT_RNET].log_steps = 1;

@@ -210,6 +210,8 @@ void qmt_train_config_drop_habits(qmt_train_config *train);
 qmt_detect_config qmt_detect_config_of_mining(const qmt_detect_config *detect);
 /* The whole configuration as YAML that reads back to the same values; for qmt_free(). NULL when out of memory. */
 char *qmt_config_text(const qmt_config *config);
+/* The same of some sections, named between commas: "data,prepare". */
+char *qmt_config_text_of(const qmt_config *config, const char *sections);
 /* A table of all keys with type, range, default and meaning, for `--help-config` and the guide; for qmt_free(). */
 char *qmt_config_help(void);
 

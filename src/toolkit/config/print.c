@@ -27,29 +27,53 @@ static void print_line(const qmt_setting *setting, const qmt_config *config, int
     qmt_text_add(text, "\n");
 }
 
+/* Is the name one of those between commas? NULL: all names are. */
+static bool is_listed(const char *name, const char *list)
+{
+    for (const char *at = list; at && *at;) {
+        const size_t length = strcspn(at, ",");
+        if (strlen(name) == length && strncmp(name, at, length) == 0)
+            return true;
+        at += length + (at[length] == ',');
+    }
+    return !list;
+}
+
+static void print_section(const qmt_setting *settings, size_t count, const qmt_config *config, qmt_text *text)
+{
+    qmt_text_add(text, "%s:\n", settings[0].section);
+    for (size_t i = 0; i < count; i++)
+        if (qmt_setting_is_uniform(&settings[i], config))
+            print_line(&settings[i], config, 0, 2, text);
+    for (int net = 0; net < qmt_net_count && settings[0].stride; net++) {
+        bool started = false;
+        for (size_t i = 0; i < count; i++) {
+            if (qmt_setting_is_uniform(&settings[i], config))
+                continue;
+            if (!started)
+                qmt_text_add(text, "  %s:\n", qmt_net_name((qmt_net_id)net));
+            started = true;
+            print_line(&settings[i], config, net, 4, text);
+        }
+    }
+}
+
 char *qmt_config_text(const qmt_config *config)
+{
+    return qmt_config_text_of(config, NULL);
+}
+
+char *qmt_config_text_of(const qmt_config *config, const char *sections)
 {
     size_t count, next;
     const qmt_setting *settings = qmt_settings(&count);
     qmt_text text = {0};
     for (size_t first = 0; first < count; first = next) {
         const char *section = settings[first].section;
-        qmt_text_add(&text, "%s:\n", section);
-        for (next = first; next < count && strcmp(settings[next].section, section) == 0; next++) {
-            if (qmt_setting_is_uniform(&settings[next], config))
-                print_line(&settings[next], config, 0, 2, &text);
-        }
-        for (int net = 0; net < qmt_net_count && settings[first].stride; net++) {
-            bool started = false;
-            for (size_t i = first; i < next; i++) {
-                if (qmt_setting_is_uniform(&settings[i], config))
-                    continue;
-                if (!started)
-                    qmt_text_add(&text, "  %s:\n", qmt_net_name((qmt_net_id)net));
-                started = true;
-                print_line(&settings[i], config, net, 4, &text);
-            }
-        }
+        for (next = first; next < count && strcmp(settings[next].section, section) == 0;)
+            next++;
+        if (is_listed(section, sections))
+            print_section(settings + first, next - first, config, &text);
     }
     return qmt_text_take(&text);
 }

@@ -7,29 +7,6 @@
 /* To be raised when the recipe changes: parts of an older program are then not mixed with new ones. */
 enum { recipe_version = 2 };
 
-/* The sections `data`, `prepare` and `detect` of a configuration's text. Their names start in the first column. */
-static void keep_sections(char *text)
-{
-    static const char *const kept[] = {"data:", "prepare:", "detect:"};
-    char *to = text;
-    bool keep = false;
-    for (const char *line = text; *line;) {
-        const char *end = strchr(line, '\n');
-        size_t length = end ? (size_t)(end - line) + 1 : strlen(line);
-        if (*line != ' ' && *line != '-') {
-            keep = false;
-            for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
-                keep = keep || strncmp(line, kept[i], strlen(kept[i])) == 0;
-        }
-        if (keep) {
-            memmove(to, line, length);
-            to += length;
-        }
-        line += length;
-    }
-    *to = 0;
-}
-
 /* Settings that decide the samples, without folders of this machine. Other networks' settings are left at this one's.
  */
 static char *settings_text(const qmt_prepare_job *job)
@@ -43,9 +20,7 @@ static char *settings_text(const qmt_prepare_job *job)
     for (int net = 0; net < qmt_net_count; net++)
         copy->prepare[net] = *job->prepare;
     qmt_data_config_drop_folders(&copy->data);
-    char *text = qmt_config_text(copy);
-    if (text)
-        keep_sections(text);
+    char *text = qmt_config_text_of(copy, "data,prepare,detect");
     qmt_free(copy);
     return text;
 }

@@ -20,7 +20,7 @@ char *qmt_training_config_text(const qmt_config *config, qmt_net_id net, uint64_
         relevant.train[i] = config->train[net];
         qmt_train_config_drop_habits(&relevant.train[i]);
     }
-    return qmt_config_text(&relevant);
+    return qmt_config_text_of(&relevant, "run,train,quantize,augment");
 }
 
 static void pack_position(const qmt_position *position, int64_t integers[position_integers],

@@ -29,7 +29,8 @@ typedef struct qmt_origin {
 } qmt_origin;
 
 /* The settings of `config` that decide what training of `net` computes (train.NET, augment, quantize and the seed) as
- * YAML, all else at its default, so that equal trainings have equal texts. For qmt_free(). */
+ * YAML, so that equal trainings have equal texts, whatever the other sections' defaults are in the program that reads
+ * them. For qmt_free(). */
 char *qmt_training_config_text(const qmt_config *config, qmt_net_id net, uint64_t seed);
 
 /* "CHECKPOINTS/step-00001234.safetensors": all that resuming needs. `folder` is the network's. */
