@@ -309,8 +309,6 @@ static void foreign_landmarks_are_planar(void **state)
     qmt_model_free(model);
 }
 
-/* ---- Planted faults -------------------------------------------------------------------------------- */
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -318,7 +316,6 @@ int main(void)
         cmocka_unit_test(writing_wrong_models_fails),   cmocka_unit_test(gemm_is_a_convolution),
         cmocka_unit_test(batch_norm_is_folded),         cmocka_unit_test(int8_weights_are_read),
         cmocka_unit_test(weights_alone_are_rounded),    cmocka_unit_test(foreign_landmarks_are_planar),
-
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

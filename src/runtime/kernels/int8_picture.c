@@ -47,9 +47,10 @@ static void add_part(struct groups *groups, int part, const int weights[4])
     int16_t bound[bounds];
     int half[2][4];
     find_bounds(weights, bound);
-    if (qmt_search_largest(bound, bounds) == 0)
+    const int largest = qmt_search_largest(bound, bounds);
+    if (largest == 0)
         return;
-    if (qmt_search_largest(bound, bounds) <= most_bound) {
+    if (largest <= most_bound) {
         add_group(groups, part, weights);
         return;
     }

@@ -1,9 +1,6 @@
 /* What the keys of a run's steps are made of (steps.h). */
 #include "toolkit/pipeline/run.h"
 
-#include <stdio.h>
-#include <string.h>
-
 #include "toolkit/base/file.h"
 #include "toolkit/pipeline/data_key.h"
 
